@@ -1,3 +1,3 @@
-"""otel-killsnoop: every Unix signal on this host as an OTLP log record that names both process trees."""
+"""otel-killsnoop: every Unix signal on this host, with both process trees, as OTLP log records."""
 
 __version__ = "0.1.0"

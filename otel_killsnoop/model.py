@@ -119,7 +119,7 @@ class Exec(NamedTuple):
 
 
 class Exit(NamedTuple):
-    """The last thread of a process is gone. status: as wait(2) has it (signal, 0x80 core, code << 8)."""
+    """A process is gone with its last thread. status: as wait(2) has it (low 7 bits the signal)."""
 
     sequence: int
     time: int

@@ -34,7 +34,7 @@ FAULTS = frozenset({4, 5, 6, 7, 8, 11, 31})  # ILL, TRAP, ABRT, BUS, FPE, SEGV, 
 
 
 def name(number: int) -> str:
-    """The name of a signal number, ``SIGKILL`` or ``SIGRTMIN+6``; ``SIG0``, ``SIG65`` for others."""
+    """``SIGKILL`` for 9, ``SIGRTMIN+6`` for 40; ``SIG0``, ``SIG65`` for what has no name."""
     return NAMES.get(number) or f"SIG{number}"
 
 
