@@ -1,0 +1,68 @@
+"""What all rooms' tests share: the real Collector, and the rule that nothing real is skipped.
+
+With KILLSNOOP_REQUIRE_KERNEL=1 in the environment (as .ci/run sets it) a test marked `kernel`,
+`collector` or `image` that is skipped or expected to fail is a failure: a green run there means
+that the real kernel, Collector and image were used.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+
+import pytest
+from real_collector import REPOSITORY, Collector
+
+REAL_THINGS = ("kernel", "collector", "image")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    real = any(item.get_closest_marker(name) for name in REAL_THINGS)
+    if real and report.skipped and os.environ.get("KILLSNOOP_REQUIRE_KERNEL") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run here, but: {reason or 'expected to fail'}"
+        if hasattr(report, "wasxfail"):
+            del report.wasxfail  # or it is still counted as an expected failure
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """A module that skips itself whole has no items left to judge: so none may."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("KILLSNOOP_REQUIRE_KERNEL") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} skips itself whole: {report.longrepr[2]}"
+
+
+@pytest.fixture(scope="session")
+def collector_binary() -> str:
+    """The path of a real OpenTelemetry Collector, built first where there is none."""
+    made = subprocess.run(
+        [REPOSITORY / "tools" / "collector"], stdout=subprocess.PIPE, check=True, text=True
+    )
+    return made.stdout.strip()
+
+
+@pytest.fixture
+def collector(
+    collector_binary: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Collector]]:
+    """collector(VARIABLE=value, ...): a started Collector with ports and files of its own."""
+    started: list[Collector] = []
+
+    def start(**environment: str) -> Collector:
+        one = Collector(collector_binary, tmp_path_factory.mktemp("collector"))
+        one.environment.update(environment)
+        started.append(one)
+        one.start()
+        return one
+
+    yield start
+    for one in started:
+        one.stop()

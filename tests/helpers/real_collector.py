@@ -1,0 +1,279 @@
+"""A real OpenTelemetry Collector as a child process, and what it delivered, read back.
+
+It runs the reference configuration (collector-config.yaml) unchanged; see
+tests/collector-overlay.yaml for where its deliveries end up. Times are Unix nanoseconds.
+Tests get it by the `collector` fixture.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class LogRecord(NamedTuple):
+    """One log record as the Collector delivered it."""
+
+    resource: dict[str, Any]
+    attributes: dict[str, Any]
+    body: Any
+    event_name: str
+    time: int
+    observed_time: int
+    severity_number: int
+    severity_text: str
+    scope: str
+    trace_id: str
+
+
+class MetricPoint(NamedTuple):
+    """One data point. value: a number, or the whole point's dict for a histogram."""
+
+    name: str
+    kind: str
+    unit: str
+    attributes: dict[str, Any]
+    value: Any
+    time: int
+    resource: dict[str, Any]
+
+
+class Collector:
+    """start() and stop() may alternate: ports, queue and output stay the same.
+
+    http_url, grpc_url: where it takes OTLP, for OTEL_EXPORTER_OTLP_ENDPOINT.
+    directory: an empty directory for its queue, output and log.
+    environment: of the next start; LOKI_OTLP_ENDPOINT and PROMETHEUS_OTLP_ENDPOINT are
+    backend_url unless a test wants its backend away.
+    """
+
+    def __init__(self, binary: str, directory: Path) -> None:
+        self.directory = directory
+        self._binary = binary
+        self._process: subprocess.Popen[bytes] | None = None
+        grpc, http, self._health, backend = _free_ports(4)
+        self.http_url = f"http://127.0.0.1:{http}"
+        self.grpc_url = f"http://127.0.0.1:{grpc}"
+        self.backend_url = f"http://127.0.0.1:{backend}"
+        self.environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "OTLP_GRPC_ENDPOINT": f"127.0.0.1:{grpc}",
+            "OTLP_HTTP_ENDPOINT": f"127.0.0.1:{http}",
+            "OTELCOL_HEALTH_ENDPOINT": f"127.0.0.1:{self._health}",
+            "OTELCOL_STORAGE": str(directory / "queue"),
+            "LOKI_OTLP_ENDPOINT": self.backend_url,
+            "PROMETHEUS_OTLP_ENDPOINT": self.backend_url,
+            "TEST_BACKEND_ENDPOINT": f"127.0.0.1:{backend}",
+            "TEST_OUTPUT": str(directory),
+        }
+
+    @property
+    def pid(self) -> int:
+        """The Collector's process id while it runs."""
+        assert self._process is not None, "the Collector is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start, and return when it is ready to take records."""
+        assert self._process is None, "the Collector runs already"
+        configurations = [
+            f"--config={REPOSITORY / 'collector-config.yaml'}",
+            f"--config={REPOSITORY / 'tests' / 'collector-overlay.yaml'}",
+        ]
+        with (self.directory / "collector.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                # Should the tests themselves be killed, it goes with them.
+                ["setpriv", "--pdeathsig", "TERM", self._binary, *configurations],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            wait_until(self._healthy, 30, "the Collector to be ready")
+        except AssertionError as late:
+            self.kill()
+            raise AssertionError(f"{late}; its log ends:\n{self.log()[-3000:]}") from late
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
+        """End it in an orderly way and wait; nothing happens when it does not run."""
+        if self._process is None:
+            return
+        self._process.send_signal(with_signal)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def kill(self) -> None:
+        """End it with SIGKILL and wait."""
+        self.stop(signal.SIGKILL)
+
+    def log(self) -> str:
+        """What it wrote on stderr so far, over all starts."""
+        return (self.directory / "collector.log").read_text(errors="replace")
+
+    def records(self) -> list[LogRecord]:
+        """All log records delivered so far, in order of delivery."""
+        return list(_log_records(self._lines("logs.jsonl")))
+
+    def metrics(self) -> list[MetricPoint]:
+        """All metric points delivered so far, in order of delivery."""
+        return list(_metric_points(self._lines("metrics.jsonl")))
+
+    def wait_records(
+        self,
+        count: int = 1,
+        where: Callable[[LogRecord], bool] = lambda record: True,
+        timeout: float = 20,
+    ) -> list[LogRecord]:
+        """The records that `where` accepts, as soon as there are at least `count` of them."""
+        found: list[LogRecord] = []
+
+        def enough() -> bool:
+            found[:] = filter(where, self.records())
+            return len(found) >= count
+
+        wait_until(enough, timeout, f"{count} records", lambda: f"{len(found)} came")
+        return found
+
+    def wait_metrics(
+        self,
+        where: Callable[[MetricPoint], bool] = lambda point: True,
+        timeout: float = 20,
+    ) -> list[MetricPoint]:
+        """The metric points that `where` accepts, as soon as there is one."""
+        found: list[MetricPoint] = []
+
+        def enough() -> bool:
+            found[:] = filter(where, self.metrics())
+            return bool(found)
+
+        wait_until(enough, timeout, "a metric point")
+        return found
+
+    def _healthy(self) -> bool:
+        assert self._process is not None
+        if (status := self._process.poll()) is not None:
+            raise AssertionError(f"the Collector ended with status {status}")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._health}/", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """The whole lines of an output file; a last one still being written is left out."""
+        path = self.directory / name
+        if path.exists():
+            for line in path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    yield json.loads(line)
+
+
+def wait_until(
+    done: Callable[[], bool],
+    timeout: float,
+    what: str,
+    state: Callable[[], str] = lambda: "nothing came",
+) -> None:
+    """Return once done() is true, looking every 20 ms; AssertionError after timeout seconds."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout} s for {what}: {state()}")
+        time.sleep(0.02)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free now, all different: held open together until all are chosen."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(one.getsockname()[1]) for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _log_records(lines: Iterator[dict[str, Any]]) -> Iterator[LogRecord]:
+    for line in lines:
+        for of_resource in line["resourceLogs"]:
+            resource = _attributes(of_resource.get("resource", {}))
+            for of_scope in of_resource.get("scopeLogs", []):
+                for record in of_scope.get("logRecords", []):
+                    yield LogRecord(
+                        resource=resource,
+                        attributes=_attributes(record),
+                        body=_value(record.get("body", {})),
+                        event_name=record.get("eventName", ""),
+                        time=int(record.get("timeUnixNano", 0)),
+                        observed_time=int(record.get("observedTimeUnixNano", 0)),
+                        severity_number=record.get("severityNumber", 0),
+                        severity_text=record.get("severityText", ""),
+                        scope=of_scope.get("scope", {}).get("name", ""),
+                        trace_id=record.get("traceId", ""),
+                    )
+
+
+def _metric_points(lines: Iterator[dict[str, Any]]) -> Iterator[MetricPoint]:
+    kinds = ("sum", "gauge", "histogram", "exponentialHistogram")
+    for line in lines:
+        for of_resource in line["resourceMetrics"]:
+            resource = _attributes(of_resource.get("resource", {}))
+            for of_scope in of_resource.get("scopeMetrics", []):
+                for metric in of_scope.get("metrics", []):
+                    kind = next(kind for kind in kinds if kind in metric)
+                    for point in metric[kind].get("dataPoints", []):
+                        yield MetricPoint(
+                            name=metric["name"],
+                            kind=kind,
+                            unit=metric.get("unit", ""),
+                            attributes=_attributes(point),
+                            value=_number(point),
+                            time=int(point["timeUnixNano"]),
+                            resource=resource,
+                        )
+
+
+def _number(point: dict[str, Any]) -> Any:
+    if "asInt" in point:
+        return int(point["asInt"])
+    return point.get("asDouble", point)
+
+
+def _attributes(owner: dict[str, Any]) -> dict[str, Any]:
+    pairs = owner.get("attributes", [])
+    found = {pair["key"]: _value(pair.get("value", {})) for pair in pairs}
+    assert len(found) == len(pairs), "an attribute's key came twice"
+    return found
+
+
+def _value(value: dict[str, Any]) -> Any:
+    """An OTLP/JSON AnyValue as a Python value; an empty one is None."""
+    for kind, content in value.items():
+        match kind:
+            case "intValue":
+                return int(content)
+            case "arrayValue":
+                return [_value(one) for one in content.get("values", [])]
+            case "kvlistValue":
+                return {pair["key"]: _value(pair["value"]) for pair in content.get("values", [])}
+            case "bytesValue":
+                return base64.b64decode(content)
+            case _:
+                return content
+    return None
