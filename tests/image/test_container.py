@@ -1,0 +1,159 @@
+"""The container image, run for real beside a real Collector, with two capabilities.
+
+`make image-test` builds the image first. The container sees the host's processes through
+/host/proc alone: it has a PID namespace of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from real_collector import REPOSITORY, Collector, LogRecord, wait_until
+
+pytestmark = [pytest.mark.image, pytest.mark.collector, pytest.mark.kernel]
+
+IMAGE = "localhost/otel-killsnoop:test"
+CAP_PERFMON, CAP_BPF = 38, 39
+ENVIRONMENT = {**os.environ, "CONTAINERS_CONF": str(REPOSITORY / "tests/image/containers.conf")}
+
+
+def podman(*arguments: str, check: bool = True) -> str:
+    """What podman wrote on stdout and stderr; with `check`, an error when it failed."""
+    done = subprocess.run(
+        ["podman", *arguments],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert not check or done.returncode == 0, f"podman {arguments[0]}: {done.stdout}"
+    return done.stdout.strip()
+
+
+class Container:
+    """The agent in a container, started at once with BPF and PERFMON and no more."""
+
+    def __init__(self, endpoint: str, profile: Path) -> None:
+        self.name = f"killsnoop-test-{uuid.uuid4().hex[:12]}"
+        podman(
+            *("run", "--detach", "--name", self.name, "--network=host"),
+            *("--cap-drop=all", "--cap-add=BPF", "--cap-add=PERFMON"),
+            *("--security-opt", f"seccomp={profile}"),
+            *("--volume", "/proc:/host/proc:ro"),
+            *("--env", f"OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}"),
+            IMAGE,
+        )
+
+    def inspect(self, what: str) -> str:
+        return podman("inspect", "--format", f"{{{{{what}}}}}", self.name)
+
+    @property
+    def pid(self) -> int:
+        """The agent's process id on the host."""
+        return int(self.inspect(".State.Pid"))
+
+    def log(self) -> str:
+        return podman("logs", self.name, check=False)
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status."""
+        podman("stop", "--time=30", self.name)
+        return int(self.inspect(".State.ExitCode"))
+
+    def remove(self) -> None:
+        podman("rm", "--force", "--volumes", "--time=5", self.name, check=False)
+
+
+@pytest.fixture
+def container(
+    collector: Callable[..., Collector], tmp_path: Path
+) -> Iterator[tuple[Container, Collector]]:
+    """The container and its Collector; a runtime too old to know CAP_BPF is told of it."""
+    profile = tmp_path / "seccomp.json"
+    with profile.open("w") as file:
+        subprocess.run([sys.executable, REPOSITORY / "tools/seccomp.py"], stdout=file, check=True)
+    running = collector()
+    one = Container(running.http_url, profile)
+    yield one, running
+    one.remove()
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of this host with a name of its own, older than the container."""
+    program = tmp_path / "the-victim"
+    shutil.copy("/bin/sleep", program)
+    with subprocess.Popen([program, "1234"]) as process:
+        yield process
+        process.kill()
+
+
+def test_carries_no_compiler() -> None:
+    """What the kernel program was compiled with stays in the first stage."""
+    found = podman(
+        *("run", "--rm", "--network=none", "--entrypoint=find", IMAGE),
+        *("/", "-xdev", "-iname", "*bcc*", "-o", "-xdev", "-iname", "*llvm*"),
+        *("-o", "-xdev", "-iname", "*clang*", "-o", "-xdev", "-name", "pip"),
+    )
+    assert found == ""
+
+
+def test_a_signal_arrives_with_both_names(
+    victim: subprocess.Popen[bytes],  # first: it is there before the container is
+    container: tuple[Container, Collector],
+    tmp_path: Path,
+) -> None:
+    agent, collector = container
+    killer = tmp_path / "the-killer"
+    shutil.copy("/bin/sh", killer)
+
+    def from_killer(record: LogRecord) -> bool:
+        return (
+            record.attributes.get("killsnoop.signal.name") == "SIGCONT"
+            and record.resource.get("killsnoop.target.process.pid") == victim.pid
+        )
+
+    def arrived() -> bool:
+        """Send until the agent is attached: it need not say when that is."""
+        assert agent.inspect(".State.Status") == "running", agent.log()
+        subprocess.run([killer, "-c", f"kill -CONT {victim.pid}"], check=True)
+        return any(map(from_killer, collector.records()))
+
+    wait_until(arrived, 30, "a signal through the container", agent.log)
+    record = next(filter(from_killer, collector.records()))
+    resource = record.resource
+    assert resource["killsnoop.source.process.executable.name"] == "the-killer"
+    assert resource["killsnoop.source.process.command_args"] == [
+        str(killer),
+        "-c",
+        f"kill -CONT {victim.pid}",
+    ]
+    assert resource["killsnoop.target.process.executable.name"] == "the-victim"
+    assert resource["killsnoop.target.process.command_args"] == [victim.args[0].as_posix(), "1234"]
+    assert resource["killsnoop.target.process.known_from"] == "procfs"
+    assert resource["killsnoop.source.process.ancestors.pids"][0] == os.getpid()
+    assert record.event_name == "killsnoop.signal"
+
+    status = Path(f"/proc/{agent.pid}/status").read_text()
+    effective = int(status.split("CapEff:")[1].split()[0], 16)
+    assert effective & ~(1 << CAP_BPF | 1 << CAP_PERFMON) == 0
+
+    pid = agent.pid
+    assert agent.stop() == 0, agent.log()
+    # The signal that stopped it is itself recorded, and sent before the end.
+    ours = collector.wait_records(
+        where=lambda one: (
+            one.resource.get("killsnoop.target.process.pid") == pid
+            and one.attributes["killsnoop.signal.number"] == signal.SIGTERM
+        )
+    )
+    assert len(ours) == 1
