@@ -4,8 +4,10 @@
 #         --volume /proc:/host/proc:ro --volume killsnoop:/var/lib/otel-killsnoop otel-killsnoop
 #
 # SYS_PTRACE may be added: it shows the executable's path of processes older than the agent.
-# A default seccomp profile that forbids bpf(2) all the same (podman of Debian 12) wants the one
-# that tools/seccomp.py prints. Everything else is said by environment variables. It runs as uid 0, though with no more than the
+# Where the default seccomp profile forbids bpf(2) all the same (podman of Debian 12), give it the
+# one that tools/seccomp.py prints.
+#
+# Everything else is said by environment variables. It runs as uid 0, though with no more than the
 # capabilities above: only for uid 0 does a container runtime turn granted capabilities into
 # effective ones.
 

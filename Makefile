@@ -42,6 +42,7 @@ check: setup ## formatting, lint, types, import rules
 	@.venv/bin/lint-imports
 
 test: check ## the checks and every test but the image's; ARGS= goes to pytest
+	@tools/collector >/dev/null
 	@$(python) -m pytest $(ARGS)
 
 bench: setup ## the figures: cost in the kernel and in the agent, beside Debian's sigsnoop
