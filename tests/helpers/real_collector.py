@@ -63,6 +63,8 @@ class Collector:
         self.directory = directory
         self._binary = binary
         self._process: subprocess.Popen[bytes] | None = None
+        self._logs, self._records = _Tail(directory / "logs.jsonl"), list[LogRecord]()
+        self._metrics, self._points = _Tail(directory / "metrics.jsonl"), list[MetricPoint]()
         grpc, http, self._health, backend = _free_ports(4)
         self.http_url = f"http://127.0.0.1:{http}"
         self.grpc_url = f"http://127.0.0.1:{grpc}"
@@ -129,11 +131,13 @@ class Collector:
 
     def records(self) -> list[LogRecord]:
         """All log records delivered so far, in order of delivery."""
-        return list(_log_records(self._lines("logs.jsonl")))
+        self._records.extend(_log_records(self._logs.new_lines()))
+        return list(self._records)
 
     def metrics(self) -> list[MetricPoint]:
         """All metric points delivered so far, in order of delivery."""
-        return list(_metric_points(self._lines("metrics.jsonl")))
+        self._points.extend(_metric_points(self._metrics.new_lines()))
+        return list(self._points)
 
     def wait_records(
         self,
@@ -176,13 +180,25 @@ class Collector:
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
-    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
-        """The whole lines of an output file; a last one still being written is left out."""
-        path = self.directory / name
-        if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if line.endswith(b"\n"):
-                    yield json.loads(line)
+
+class _Tail:
+    """A growing file of JSON lines, each given out once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def new_lines(self) -> Iterator[dict[str, Any]]:
+        """The whole lines since the last call; a last one still being written is left for later."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                self._offset += len(line)
+                yield json.loads(line)
 
 
 def wait_until(
