@@ -7,7 +7,6 @@ Tests get it by the `collector` fixture.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -18,36 +17,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from otlp_json import LogRecord, MetricPoint, log_records, metric_points
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-class LogRecord(NamedTuple):
-    """One log record as the Collector delivered it."""
-
-    resource: dict[str, Any]
-    attributes: dict[str, Any]
-    body: Any
-    event_name: str
-    time: int
-    observed_time: int
-    severity_number: int
-    severity_text: str
-    scope: str
-    trace_id: str
-
-
-class MetricPoint(NamedTuple):
-    """One data point. value: a number, or the whole point's dict for a histogram."""
-
-    name: str
-    kind: str
-    unit: str
-    attributes: dict[str, Any]
-    value: Any
-    time: int
-    resource: dict[str, Any]
 
 
 class Collector:
@@ -131,12 +105,12 @@ class Collector:
 
     def records(self) -> list[LogRecord]:
         """All log records delivered so far, in order of delivery."""
-        self._records.extend(_log_records(self._logs.new_lines()))
+        self._records.extend(log_records(self._logs.new_lines()))
         return list(self._records)
 
     def metrics(self) -> list[MetricPoint]:
         """All metric points delivered so far, in order of delivery."""
-        self._points.extend(_metric_points(self._metrics.new_lines()))
+        self._points.extend(metric_points(self._metrics.new_lines()))
         return list(self._points)
 
     def wait_records(
@@ -223,73 +197,3 @@ def _free_ports(count: int) -> list[int]:
     finally:
         for one in sockets:
             one.close()
-
-
-def _log_records(lines: Iterator[dict[str, Any]]) -> Iterator[LogRecord]:
-    for line in lines:
-        for of_resource in line["resourceLogs"]:
-            resource = _attributes(of_resource.get("resource", {}))
-            for of_scope in of_resource.get("scopeLogs", []):
-                for record in of_scope.get("logRecords", []):
-                    yield LogRecord(
-                        resource=resource,
-                        attributes=_attributes(record),
-                        body=_value(record.get("body", {})),
-                        event_name=record.get("eventName", ""),
-                        time=int(record.get("timeUnixNano", 0)),
-                        observed_time=int(record.get("observedTimeUnixNano", 0)),
-                        severity_number=record.get("severityNumber", 0),
-                        severity_text=record.get("severityText", ""),
-                        scope=of_scope.get("scope", {}).get("name", ""),
-                        trace_id=record.get("traceId", ""),
-                    )
-
-
-def _metric_points(lines: Iterator[dict[str, Any]]) -> Iterator[MetricPoint]:
-    kinds = ("sum", "gauge", "histogram", "exponentialHistogram")
-    for line in lines:
-        for of_resource in line["resourceMetrics"]:
-            resource = _attributes(of_resource.get("resource", {}))
-            for of_scope in of_resource.get("scopeMetrics", []):
-                for metric in of_scope.get("metrics", []):
-                    kind = next(kind for kind in kinds if kind in metric)
-                    for point in metric[kind].get("dataPoints", []):
-                        yield MetricPoint(
-                            name=metric["name"],
-                            kind=kind,
-                            unit=metric.get("unit", ""),
-                            attributes=_attributes(point),
-                            value=_number(point),
-                            time=int(point["timeUnixNano"]),
-                            resource=resource,
-                        )
-
-
-def _number(point: dict[str, Any]) -> Any:
-    if "asInt" in point:
-        return int(point["asInt"])
-    return point.get("asDouble", point)
-
-
-def _attributes(owner: dict[str, Any]) -> dict[str, Any]:
-    pairs = owner.get("attributes", [])
-    found = {pair["key"]: _value(pair.get("value", {})) for pair in pairs}
-    assert len(found) == len(pairs), "an attribute's key came twice"
-    return found
-
-
-def _value(value: dict[str, Any]) -> Any:
-    """An OTLP/JSON AnyValue as a Python value; an empty one is None."""
-    for kind, content in value.items():
-        match kind:
-            case "intValue":
-                return int(content)
-            case "arrayValue":
-                return [_value(one) for one in content.get("values", [])]
-            case "kvlistValue":
-                return {pair["key"]: _value(pair["value"]) for pair in content.get("values", [])}
-            case "bytesValue":
-                return base64.b64decode(content)
-            case _:
-                return content
-    return None
