@@ -1,0 +1,75 @@
+"""Fork records that come after a signal to the child: found in the rest of the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from otel_killsnoop.model import Event, Exec, Fork
+from otel_killsnoop.processes.node import Node
+from otel_killsnoop.processes.registry import Registry
+
+
+class Ahead:
+    """One batch's later records, by identity; the index is made when it is first needed.
+
+    What is applied early is what a process and its unknown forebears did up to its fork, and
+    nothing else: signals in between must not see what others did only after them.
+    """
+
+    def __init__(
+        self,
+        events: Sequence[Event],
+        registry: Registry,
+        fork: Callable[[Fork], None],
+        run: Callable[[Exec], None],
+    ) -> None:
+        self._events = events
+        self._registry = registry
+        self._fork = fork
+        self._run = run
+        self._index: dict[tuple[int, int], list[int]] | None = None
+        self._done: set[int] = set()  # sequences of the records applied early
+
+    def find(self, position: int, pid: int, start: int) -> Node | None:
+        """The node that the events after ``position`` make of this identity, or None."""
+        index = self._index
+        if index is None:
+            index = self._index = self._make()
+        wanted: list[int] = []
+        identity, before = (pid, start), len(self._events)
+        while True:
+            own = [p for p in index.get(identity, ()) if position < p < before]
+            birth = next((p for p in own if type(self._events[p]) is Fork), None)
+            if birth is None:
+                break
+            fork = self._events[birth]
+            assert type(fork) is Fork
+            if identity == (pid, start):
+                wanted.append(birth)
+            else:
+                wanted += own
+            identity, before = (fork.parent_pid, fork.parent_start), birth
+            if self._registry.find(*identity) is not None:
+                break
+        for place in sorted(wanted):
+            self._apply(self._events[place])
+        return self._registry.find(pid, start)
+
+    def is_done(self, sequence: int) -> bool:
+        """Whether the record of that sequence was applied early."""
+        return sequence in self._done
+
+    def _make(self) -> dict[tuple[int, int], list[int]]:
+        index: dict[tuple[int, int], list[int]] = {}
+        for position, event in enumerate(self._events):
+            if type(event) is Fork or type(event) is Exec:
+                index.setdefault((event.pid, event.start), []).append(position)
+        return index
+
+    def _apply(self, event: Event) -> None:
+        if type(event) is Fork:
+            self._done.add(event.sequence)
+            self._fork(event)
+        elif type(event) is Exec:
+            self._done.add(event.sequence)
+            self._run(event)

@@ -1,0 +1,209 @@
+"""Which processes are held, for how long, and what is let go when there are too many.
+
+A living process is held. A dead one is held while a held process descends from it within
+the depth that any tree shows, and besides that for a grace: ``GRACE`` of event time and the
+``RECENT`` latest dead in any case, because records of signals follow the record of the death
+(a zombie may be signalled long after). Beyond ``max_entries`` or ``max_bytes`` the longest dead
+are evicted, then the oldest living, those without children first: they harm only their own tree
+and can be found in /proc again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+
+from otel_killsnoop.processes.node import ALIVE, NODE_BYTES, Image, Node
+
+GRACE = 2_000_000_000  # ns
+RECENT = 1024
+DEEPEST = 33  # a tree shows a process and at most 32 ancestors
+
+
+class Registry:
+    """Nodes by identity, their lineage, and the bounds. Not for use by several threads.
+
+    epoch goes up whenever a node that a built Side shows has changed: see ``sides``.
+    """
+
+    def __init__(self, max_entries: int, max_bytes: int) -> None:
+        self.epoch = 0
+        self.evicted = 0
+        self.entries = 0
+        self.bytes = 0
+        self.latest: dict[int, Node] = {}  # by pid: the newest process of that number
+        self._older: dict[tuple[int, int], Node] = {}  # earlier ones of a reused number
+        self._dead: dict[Node, None] = {}  # in the order of their deaths
+        self._graves: deque[tuple[int, Node]] = deque()  # dead and not yet buried
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+
+    def find(self, pid: int, start: int) -> Node | None:
+        """The node of that identity. One known from /proc takes the exact start from it."""
+        node = self.latest.get(pid)
+        if node is not None and node.is_start(start):
+            if not node.exact:
+                node.exact = True
+                if node.start != start:
+                    node.start = start
+                    self.changed(node)
+            return node
+        return self._older.get((pid, start))
+
+    def add(self, node: Node, parent: Node | None) -> None:
+        """Hold a new node; an older process of its number is dead, whatever was heard of it."""
+        former = self.latest.pop(node.pid, None)  # popped, so that the dict stays in order of age
+        if former is not None:
+            self._older[former.pid, former.start] = former
+            self.die(former, node.start)
+        self.latest[node.pid] = node
+        image = node.image
+        if image.holders == 0:
+            self.bytes += image.size
+        image.holders += 1
+        self.entries += 1
+        self.bytes += NODE_BYTES
+        if parent is not None:
+            self.adopt(node, parent)
+
+    def adopt(self, node: Node, parent: Node) -> None:
+        """Say who forked a node. A link that would close a circle is not made."""
+        if node.parent is parent or node is parent:
+            return
+        above = parent.parent
+        if above is not None and node.children:
+            # Only a node that has children already can be above its parent.
+            while above is not None:
+                if above is node:
+                    return
+                above = above.parent
+        former, node.parent = node.parent, parent
+        parent.children += 1
+        node.generation = parent.generation + 1
+        if former is not None:
+            self._release(former)
+        self.changed(node)
+
+    def changed(self, node: Node) -> None:
+        """What was built of this node no longer holds."""
+        node.process = None
+        if node.side is not None:
+            self.epoch += 1
+
+    def run(self, node: Node, image: Image) -> None:
+        """Give a node another image."""
+        former = node.image
+        if image.holders == 0:
+            self.bytes += image.size
+        image.holders += 1
+        node.image = image
+        self._leave(former)
+        self.changed(node)
+
+    def resize(self, image: Image, size: int) -> None:
+        """An image takes another number of bytes now."""
+        if image.holders:
+            self.bytes += size - image.size
+        image.size = size
+
+    def die(self, node: Node, time: int) -> None:
+        """A node's process is gone. Saying so twice is one death."""
+        if node.died == ALIVE:
+            node.died = time
+            self._dead[node] = None
+            self._graves.append((time, node))
+
+    def revive(self, node: Node) -> None:
+        """A node thought dead has acted: it lives."""
+        if node.died != ALIVE:
+            node.died = ALIVE
+            node.buried = False
+            del self._dead[node]
+
+    def sweep(self, now: int) -> None:
+        """Let go of whom no record can name any more, and keep the bounds."""
+        graves = self._graves
+        while len(graves) > RECENT and graves[0][0] + GRACE <= now:
+            died, node = graves.popleft()
+            if node.died == died and not node.gone:
+                self._bury(node)
+        if self.entries > self._max_entries or self.bytes > self._max_bytes:
+            self._evict()
+
+    def _bury(self, node: Node) -> None:
+        node.buried = True
+        if node.children == 0:
+            self._drop(node)
+        elif node.generation >= DEEPEST:
+            self._shorten(node)
+
+    def _shorten(self, node: Node) -> None:
+        """Cut a lineage above what any tree of a descendant of this node can show.
+
+        Without it a service that hands over to a child of its own again and again would keep
+        all its generations. Only where the way up is one of buried nodes with one child each,
+        for any other descendant could need what is above.
+        """
+        top = node
+        for _ in range(DEEPEST):
+            above = top.parent
+            if above is None or not above.buried or above.children != 1:
+                return
+            top = above
+        lost = top.parent
+        if lost is not None:
+            top.parent = None
+            self.changed(top)
+            self._release(lost)
+
+    def _release(self, node: Node | None) -> None:
+        """One child less; and with the last one a buried node goes, and so on upwards."""
+        while node is not None:
+            node.children -= 1
+            if node.children or not node.buried or node.gone:
+                return
+            above, node.parent = node.parent, None
+            self._forget(node)
+            node = above
+
+    def _drop(self, node: Node) -> None:
+        above, node.parent = node.parent, None
+        self._forget(node)
+        self._release(above)
+
+    def _forget(self, node: Node) -> None:
+        node.gone = True
+        if self.latest.get(node.pid) is node:
+            del self.latest[node.pid]
+        else:
+            self._older.pop((node.pid, node.start), None)
+        self._dead.pop(node, None)
+        self.entries -= 1
+        self.bytes -= NODE_BYTES
+        self._leave(node.image)
+        if node.side is not None:
+            node.side = node.process = None
+            if node.children:  # whose trees show it
+                self.epoch += 1
+
+    def _leave(self, image: Image) -> None:
+        image.holders -= 1
+        if image.holders == 0:
+            self.bytes -= image.size
+
+    def _evict(self) -> None:
+        while self.entries > self._max_entries or self.bytes > self._max_bytes:
+            victim = next(iter(self._dead), None) or self._oldest_living()
+            if victim is None:
+                return
+            before = self.entries
+            self._drop(victim)
+            self.evicted += before - self.entries
+
+    def _oldest_living(self) -> Node | None:
+        oldest = None
+        for node in islice(self.latest.values(), 64):  # a bounded search, for it runs often
+            if node.children == 0:
+                return node
+            oldest = oldest or node
+        return oldest

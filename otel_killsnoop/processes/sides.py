@@ -1,0 +1,148 @@
+"""Nodes -> what is handed on: ``model.Process`` and ``model.Side``, built only when named.
+
+A Side is a linked list that ends nowhere near: lineages may be thousands long. But no tree shows
+more than ``REACH`` ancestors, so what lies further up need be neither built nor right. Hence:
+
+- A node's Side is trusted while its stamp is the registry's epoch, which goes up when any node
+  that a Side shows has changed. So the usual case is one comparison.
+- Otherwise the lineage is walked up to the first node whose Side can be trusted and reaches far
+  enough, at most ``FURTHEST`` links, and down again; what has not changed is the same object.
+- No list grows beyond ``LONGEST``: there it is begun anew, cut above ``FURTHEST`` ancestors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from otel_killsnoop.model import Process, Side
+from otel_killsnoop.processes.node import ARGUMENT_BYTES, IMAGE_BYTES, KERNEL_THREAD, Image, Node
+from otel_killsnoop.processes.places import Place
+from otel_killsnoop.processes.registry import Registry
+
+REACH = 32  # ancestors that a tree shows at most
+FURTHEST = 64
+LONGEST = 256
+
+Redact = Callable[[tuple[bytes, ...]], tuple[tuple[bytes, ...], int]]
+
+
+class Sides:
+    """Builds Processes and Sides of the registry's nodes.
+
+    user: uid -> name or None.  place: (cgroup id, pid) -> where that is, or None.
+    redact: arguments -> arguments to show, and how many values in them were masked.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        user: Callable[[int], str | None],
+        place: Callable[[int, int], Place | None],
+        redact: Redact,
+    ) -> None:
+        self.masked = 0
+        self._registry = registry
+        self._user = user
+        self._place = place
+        self._redact = redact
+
+    def of(self, node: Node) -> Side:
+        """The node and its ancestry as of now."""
+        epoch = self._registry.epoch
+        if node.stamp == epoch and node.side is not None:
+            return node.side
+        way = [node]
+        above = _parent(node)
+        while above is not None:
+            if above.stamp == epoch and above.side is not None:
+                length = len(way) + above.reach
+                if (above.whole or length >= REACH) and length <= LONGEST:
+                    break
+            if len(way) == FURTHEST:
+                break
+            way.append(above)
+            above = _parent(above)
+        side: Side | None
+        if above is None:
+            side, reach, whole, complete = None, -1, True, _is_root(way[-1])
+        else:
+            side, reach, whole, complete = self._foothold(above)
+        for one in reversed(way):
+            reach += 1
+            side = self._one(one, side, complete)
+            one.side, one.reach, one.whole, one.stamp = side, reach, whole, epoch
+        assert side is not None
+        return side
+
+    def _foothold(self, node: Node) -> tuple[Side | None, int, bool, bool]:
+        """What a walk that ended below this node builds upon: its Side as it is, or nothing.
+
+        An untrusted Side is good enough: what it gets wrong is further up than any tree shows.
+        """
+        side = node.side
+        if side is None or node.reach > LONGEST - FURTHEST:
+            return None, -1, False, False
+        return side, node.reach, node.whole, side.complete
+
+    def _one(self, node: Node, parent: Side | None, complete: bool) -> Side:
+        process = node.process or self._build(node)
+        side = node.side
+        if (
+            side is not None
+            and side.process is process
+            and side.parent is parent
+            and side.complete is complete
+        ):
+            return side
+        return Side(process, parent, complete)
+
+    def _build(self, node: Node) -> Process:
+        place = node.place
+        if place is None and node.cgroup:
+            place = node.place = self._place(node.cgroup, node.pid)
+        image = node.image
+        args: tuple[bytes, ...]
+        if node.flags & KERNEL_THREAD:
+            path, args, args_count, args_cut = b"", (), 0, False
+        else:
+            path, args_count, args_cut = image.path, image.args_count, image.args_cut
+            args = image.shown if image.shown is not None else self._show(image)
+        process = node.process = Process(
+            node.pid,
+            node.start,
+            node.vpid,
+            node.parent_pid,
+            node.comm,
+            path,
+            args,
+            args_count,
+            args_cut,
+            node.uid,
+            self._user(node.uid),
+            node.gid,
+            None if place is None else place.path,
+            None if place is None else place.container_id,
+            None if place is None else place.pod_uid,
+            None if place is None else place.systemd_unit,
+            node.known_from,
+        )
+        return process
+
+    def _show(self, image: Image) -> tuple[bytes, ...]:
+        shown, masked = self._redact(image.args)
+        self.masked += masked
+        image.shown = shown
+        image.args = ()
+        size = IMAGE_BYTES + len(image.path) + ARGUMENT_BYTES * len(shown) + sum(map(len, shown))
+        self._registry.resize(image, size)
+        return shown
+
+
+def _parent(node: Node) -> Node | None:
+    parent = node.parent
+    return None if parent is None or parent.gone else parent
+
+
+def _is_root(node: Node) -> bool:
+    """Whether a lineage that ends at this node ends there in truth."""
+    return node.parent is None and node.parent_pid == 0 and node.known_from != "partial"
