@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_killsnoop.processes.node import KERNEL_THREAD, Entry
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ARGS_LIMIT = 16384  # bytes of argv kept, as in the kernel's exec records
 _ARGS_READ = 4 << 20  # bytes of argv looked at to count them
+
+COMM_LIMIT = 15  # the kernel's own names; of its threads /proc tells more
+_WORKER = re.compile(rb"^(kworker/u?[0-9]+:[0-9]+[A-Z]?)[-+].*$", re.DOTALL)  # and what it does
 
 _V1_CONTROLLERS = ("memory", "pids", "cpu")
 _OUTSIDE = re.compile(r"^(?:/\.\.)+(?=/|$)")
@@ -57,6 +60,8 @@ class Snapshot:
             comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
             fields = stat[stat.rindex(b")") + 2 :].split()
             flags, ticks = int(fields[6]), int(fields[19])
+            if flags & KERNEL_THREAD:
+                comm = _WORKER.sub(rb"\1", comm)[:COMM_LIMIT]
             process = psutil.Process(pid)
             with process.oneshot():
                 uid, gid = process.uids().real, process.gids().real
@@ -74,7 +79,7 @@ class Snapshot:
             pid, ppid, ticks, comm, path, args, count, cut, uid, gid, vpid or pid, flags, cgroup
         )
 
-    def _psutil(self):  # type: ignore[no-untyped-def]  # a module has no type of its own
+    def _psutil(self) -> Any:  # a module has no type of its own
         import psutil
 
         psutil.PROCFS_PATH = self._proc
