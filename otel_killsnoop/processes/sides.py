@@ -5,8 +5,9 @@ more than ``REACH`` ancestors, so what lies further up need be neither built nor
 
 - A node's Side is trusted while its stamp is the registry's epoch, which goes up when any node
   that a Side shows has changed. So the usual case is one comparison.
-- Otherwise the lineage is walked up to the first node whose Side can be trusted and reaches far
-  enough, at most ``FURTHEST`` links, and down again; what has not changed is the same object.
+  A Side that was cut too near to its node never gets that stamp.
+- Otherwise the lineage is walked up to the first node whose Side can be trusted, at most
+  ``FURTHEST`` links, and down again; what has not changed is the same object.
 - No list grows beyond ``LONGEST``: there it is begun anew, cut above ``FURTHEST`` ancestors.
 """
 
@@ -54,10 +55,8 @@ class Sides:
         way = [node]
         above = _parent(node)
         while above is not None:
-            if above.stamp == epoch and above.side is not None:
-                length = len(way) + above.reach
-                if (above.whole or length >= REACH) and length <= LONGEST:
-                    break
+            if above.stamp == epoch and len(way) + above.reach <= LONGEST:
+                break
             if len(way) == FURTHEST:
                 break
             way.append(above)
@@ -65,24 +64,20 @@ class Sides:
         side: Side | None
         if above is None:
             side, reach, whole, complete = None, -1, True, _is_root(way[-1])
+        elif above.side is None or len(way) + above.reach > LONGEST:
+            side, reach, whole, complete = None, -1, False, False
         else:
-            side, reach, whole, complete = self._foothold(above)
+            # Trusted, or so far up that what it gets wrong is above what any tree shows.
+            side, reach, whole = above.side, above.reach, above.whole
+            complete = side.complete
         for one in reversed(way):
             reach += 1
             side = self._one(one, side, complete)
-            one.side, one.reach, one.whole, one.stamp = side, reach, whole, epoch
+            one.side, one.reach, one.whole = side, reach, whole
+            # A cut list that is too short for its own node serves those below only.
+            one.stamp = epoch if whole or reach >= REACH else -1
         assert side is not None
         return side
-
-    def _foothold(self, node: Node) -> tuple[Side | None, int, bool, bool]:
-        """What a walk that ended below this node builds upon: its Side as it is, or nothing.
-
-        An untrusted Side is good enough: what it gets wrong is further up than any tree shows.
-        """
-        side = node.side
-        if side is None or node.reach > LONGEST - FURTHEST:
-            return None, -1, False, False
-        return side, node.reach, node.whole, side.complete
 
     def _one(self, node: Node, parent: Side | None, complete: bool) -> Side:
         process = node.process or self._build(node)
