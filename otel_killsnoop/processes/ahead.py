@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from otel_killsnoop.model import Event, Exec, Fork
+from otel_killsnoop.processes.life import Life
 from otel_killsnoop.processes.node import Node
 from otel_killsnoop.processes.registry import Registry
 
@@ -20,13 +21,11 @@ class Ahead:
         self,
         events: Sequence[Event],
         registry: Registry,
-        fork: Callable[[Fork], None],
-        run: Callable[[Exec], None],
+        life: Life,
     ) -> None:
         self._events = events
         self._registry = registry
-        self._fork = fork
-        self._run = run
+        self._life = life
         self._index: dict[tuple[int, int], list[int]] | None = None
         self._done: set[int] = set()  # sequences of the records applied early
 
@@ -69,7 +68,7 @@ class Ahead:
     def _apply(self, event: Event) -> None:
         if type(event) is Fork:
             self._done.add(event.sequence)
-            self._fork(event)
+            self._life.fork(event)
         elif type(event) is Exec:
             self._done.add(event.sequence)
-            self._run(event)
+            self._life.run(event)

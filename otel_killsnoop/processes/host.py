@@ -38,5 +38,5 @@ class Host:
     def seed(self) -> int:
         """Read all of /proc into the table; the number of processes read."""
         listing = self.snapshot.take()
-        self.table.seed(listing.entries, listing.began)
+        self.table.seed(*listing)
         return len(listing.entries)

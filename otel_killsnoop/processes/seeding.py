@@ -6,7 +6,7 @@ start to the tick, so an entry stands for an identity only if the tick is that o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from otel_killsnoop.processes.node import ALIVE, TICK, Entry, Image, Node
 from otel_killsnoop.processes.places import Place
@@ -31,14 +31,13 @@ class Seeding:
         self._look_up = look_up
         self._place_of_path = place_of_path
 
-    def seed(self, entries: Iterable[Entry], began: int | None) -> None:
+    def seed(self, entries: Iterable[Entry], began: int, pids: Collection[int]) -> None:
         """See ``Table.seed``."""
         listed = sorted(entries, key=lambda entry: (entry.ticks, entry.pid))
         fresh = [node for entry in listed if (node := self._enter(entry)) is not None]
         for node in fresh:
             self._link(node)
-        if began is not None:
-            pids = {entry.pid for entry in listed}
+        if pids:
             for node in list(self._registry.latest.values()):
                 if node.pid not in pids and node.died == ALIVE and node.start < began - TICK:
                     self._registry.die(node, began)

@@ -88,13 +88,11 @@ SHAPES = re.compile(
 
 # In small letters: what contains none of these, no program's name and no long run has no secret.
 # A blank is one of them: what has blanks in it is read as a command line of its own.
-TRACES = (
-    *b"pass pw secret token key cred auth cookie bearer psk sig otp mfa @ private akia asia abia "
-    b"acca eyj aiza ya29. gocspx- ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- glrt- gldt- glptt- "
-    b"glft- glimt- glagent- gloas- glcbt- xox xapp- k_live_ k_test_ whsec_ sk- sg. npm_ pypi- "
-    b"dop_v1_ hvs. hvb. hvr. glsa_ glc_ shpat_ shpca_ shppa_ shpss_ dckr_pat_ lin_api_ :aa "
-    b"hooks.slack /api/webhooks/".split(),
-    *(b" ", b"\t", b"\n", b"\r", b"\v", b"\f"),
+TRACES = re.compile(
+    rb"pass|pw|secret|token|key|cred|auth|cookie|bearer|psk|sig|otp|mfa|@|private|\s|a[ks]ia|abia"
+    rb"|acca|eyj|aiza|ya29\.|gocspx-|gh[pousr]_|github_pat_|gl(?:pat|rt|dt|ptt|ft|imt|agent|oas|cbt)-"
+    rb"|xox|xapp-|k_live_|k_test_|whsec_|sk-|sg\.|npm_|pypi-|dop_v1_|hv[sbr]\.|gls?[ac]_|shp(?:at|ca|"
+    rb"pa|ss)_|dckr_pat_|lin_api_|:aa|hooks\.slack|/api/webhooks/"
 )
 
 # Headers whose whole value is secret; the scheme before it is kept.

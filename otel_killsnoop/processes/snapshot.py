@@ -29,10 +29,14 @@ _OUTSIDE = re.compile(r"^(?:/\.\.)+(?=/|$)")
 
 
 class Listing(NamedTuple):
-    """entries: every process that could be read.  began: boot ns when the listing was begun."""
+    """entries: every process that could be read.  began: boot ns when the listing was begun.
+
+    pids: all processes that were listed, also those that could not be read.
+    """
 
     entries: list[Entry]
     began: int
+    pids: frozenset[int]
 
 
 class Snapshot:
@@ -50,7 +54,7 @@ class Snapshot:
         except OSError:
             pids = []
         entries = [entry for pid in pids if (entry := self.look_up(pid)) is not None]
-        return Listing(entries, began)
+        return Listing(entries, began, frozenset(pids))
 
     def look_up(self, pid: int) -> Entry | None:
         """One process; None if it is not there, or is no process (a thread's number)."""

@@ -9,12 +9,13 @@ the process a ``partial`` one, known by what the event itself says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from otel_killsnoop.model import Event, Exec, Exit, Fork, Joined, Side, Signal, TableCounts
 from otel_killsnoop.processes.ahead import Ahead
-from otel_killsnoop.processes.node import ALIVE, TICK, Entry, Image, Node
+from otel_killsnoop.processes.life import Life
+from otel_killsnoop.processes.node import Entry
 from otel_killsnoop.processes.places import Place
 from otel_killsnoop.processes.registry import Registry
 from otel_killsnoop.processes.seeding import Seeding
@@ -58,17 +59,17 @@ class Table:
         self._registry = Registry(max_entries, max_bytes)
         self._sides = Sides(self._registry, user, place, redact)
         self._seeding = Seeding(self._registry, look_up, place_of_path)
-        self._place = place
-        self._look_up = look_up
+        self._life = Life(self._registry, self._seeding, look_up, place)
         self._now = 0
 
-    def seed(self, entries: Iterable[Entry], began: int | None = None) -> None:
+    def seed(self, entries: Iterable[Entry], began: int = 0, pids: Collection[int] = ()) -> None:
         """Learn what a listing of /proc says and no event has said already.
 
-        began: boot ns when the listing was begun. Given, a process that is older than that and
-        not in the listing is taken for dead: its exit record was lost.
+        began: boot ns when the listing was begun.  pids: all that were in it, also those that
+        could not be read. A process that is older than ``began`` and whose pid is not among
+        ``pids`` is taken for dead (its exit record was lost), unless there are none at all.
         """
-        self._seeding.seed(entries, began)
+        self._seeding.seed(entries, began, pids)
         self._registry.sweep(self._now)
 
     def counts(self) -> TableCounts:
@@ -92,7 +93,7 @@ class Table:
         latest = self._registry.latest
         registry = self._registry
         sides_of = self._sides.of
-        ahead = Ahead(events, registry, self._fork, self._exec)
+        ahead = Ahead(events, registry, self._life)
         for position, event in enumerate(events):
             if type(event) is Signal:
                 (
@@ -113,7 +114,7 @@ class Table:
                     or target.vpid != t_vpid
                     or (target.comm != t_comm and t_tid == t_pid)
                 ):
-                    self._refresh(target, t_tid, event[15:21])
+                    self._life.refresh(target, t_tid, event[15:21])
                 source_side: Side | None = None
                 if facts.has_source:
                     source = latest.get(s_pid)
@@ -132,7 +133,7 @@ class Table:
                         or source.vpid != s_vpid
                         or (source.comm != s_comm and s_tid == s_pid)
                     ):
-                        self._refresh(source, s_tid, event[6:12])
+                        self._life.refresh(source, s_tid, event[6:12])
                     source_side = source.side
                     if source_side is None or source.stamp != registry.epoch:
                         source_side = sides_of(source)
@@ -146,9 +147,9 @@ class Table:
                     registry.die(node, event.time)
             elif not ahead.is_done(event.sequence):
                 if type(event) is Fork:
-                    self._fork(event)
+                    self._life.fork(event)
                 elif type(event) is Exec:
-                    self._exec(event)
+                    self._life.run(event)
                 if registry.entries > self._max_entries or registry.bytes > self._max_bytes:
                     registry.sweep(event.time)
         return self._applied(joined, events, len(events))
@@ -158,79 +159,3 @@ class Table:
             self._now = max(self._now, events[end - 1].time)
             self._registry.sweep(self._now)
         return Applied(joined, events[end:])
-
-    def _fork(self, event: Fork) -> None:
-        registry = self._registry
-        parent = registry.latest.get(event.parent_pid)
-        if parent is None or parent.start != event.parent_start:
-            parent = registry.find(event.parent_pid, event.parent_start)
-            if parent is None:
-                # The forking thread's name is its child's; its process's only if it leads.
-                comm = event.comm if event.parent_tid == event.parent_pid else b""
-                party = (event.uid, event.gid, 0, event.flags, event.cgroup, comm)
-                parent = self._seeding.stranger(event.parent_pid, event.parent_start, party)
-        if parent.died != ALIVE:
-            registry.revive(parent)
-        node = registry.find(event.pid, event.start)
-        if node is None:
-            node = Node(
-                event.pid,
-                event.start,
-                True,
-                event.real_parent_pid,
-                parent.image,
-                event.comm,
-                "fork",
-            )
-            node.uid = event.uid
-            node.gid = event.gid
-            node.vpid = event.vpid
-            node.flags = event.flags
-            node.cgroup = event.cgroup
-            if event.cgroup == parent.cgroup:
-                node.place = parent.place
-            elif event.cgroup:
-                node.place = self._place(event.cgroup, event.pid)
-            registry.add(node, parent)
-            return
-        if node.known_from == "partial":
-            node.known_from = "fork"
-            node.parent_pid = event.real_parent_pid
-            registry.run(node, parent.image)
-        elif node.known_from != "procfs":
-            return  # seen already
-        registry.adopt(node, parent)
-
-    def _exec(self, event: Exec) -> None:
-        registry = self._registry
-        node = registry.find(event.pid, event.start)
-        party = (event.uid, event.gid, event.vpid, event.flags, event.cgroup, event.comm)
-        if node is None:
-            node = self._seeding.stranger(event.pid, event.start, party)
-        registry.revive(node)  # the exit record was a thread's
-        args, args_count, args_cut = event.args, event.argc, event.args_cut
-        if args_count and not args:  # the pages were not in memory; now they may be
-            entry = self._look_up(event.pid)
-            if entry and entry.ticks == event.start // TICK and entry.comm == event.comm:
-                args, args_cut = entry.args, entry.args_cut
-        node.known_from = "exec"
-        registry.run(node, Image(event.filename, args, args_count, args_cut))
-        self._refresh(node, event.pid, party)
-
-    def _refresh(self, node: Node, tid: int, party: tuple[int, int, int, int, int, bytes]) -> None:
-        """Take over what an event says of one of the process's threads; 0 says nothing."""
-        uid, gid, vpid, flags, cgroup, comm = party
-        comm = comm if tid == node.pid else node.comm
-        vpid = vpid or node.vpid
-        cgroup = cgroup or node.cgroup
-        before = (node.uid, node.gid, node.vpid, node.comm, node.place)
-        if cgroup != node.cgroup:
-            # Now, for the directory may be gone when a signal names the process.
-            place = self._place(cgroup, node.pid)
-            if place is not None or node.cgroup:  # else keep what /proc said
-                node.place = place
-            node.cgroup = cgroup
-        node.flags = flags
-        node.uid, node.gid, node.vpid, node.comm = uid, gid, vpid, comm
-        if before != (uid, gid, vpid, comm, node.place):
-            self._registry.changed(node)

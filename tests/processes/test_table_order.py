@@ -142,6 +142,7 @@ def test_a_later_listing_ends_the_life_of_what_it_lacks_and_adds_what_was_missed
     world.table.seed(
         [world.entry(1, 0, b"init"), world.entry(100, 1, b"sh"), world.entry(500, 1, b"missed")],
         began=world.start(600),
+        pids={1, 100, 500, 501},
     )
     bound = world.table.counts().entries
     assert bound == 5  # the dead are still held for a grace
