@@ -1,0 +1,47 @@
+"""A loss -> a log record of its own: who reads the signals sees that some are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from otel_killsnoop.model import Request
+from otel_killsnoop.records import severity
+from otel_killsnoop.records.attributes import GAP_EVENT_NAME, LOSSES
+from otel_killsnoop.records.bounds import utf8_text
+from otel_killsnoop.records.envelope import LOG_RECORD, Envelope
+from otel_killsnoop.records.otlp import field, varint
+from otel_killsnoop.records.record import KEYS, lead, observed_field, time_field
+
+
+class GapEncoder:
+    """Encodes losses; resource and boot_id as of ``record.Encoder``."""
+
+    def __init__(self, resource: Mapping[str, str | int], boot_id: str) -> None:
+        self._envelope = Envelope(resource)
+        self._boot_id = boot_id
+
+    def encode(
+        self, reason: str, count: int, time: int, offset_ns: int, observed_ns: int
+    ) -> Request:
+        """A request with the one record that ``count`` signals were lost for this ``reason``.
+
+        reason: one of ``attributes.LOSSES``.  time: boot ns at which the loss was seen, never
+        the same twice for one reason.  offset_ns, observed_ns: as of ``record.Encoder.encode``.
+        """
+        why = LOSSES[reason]
+        body = f"{count} {'signal' if count == 1 else 'signals'} lost: {why}"
+        uid = f"{self._boot_id}-gap-{reason}-{time:016x}"
+        record = b"".join(
+            (
+                time_field(time + offset_ns),
+                lead(severity.ERROR, body.encode()),
+                KEYS["killsnoop.event"].string(b"gap"),
+                KEYS["killsnoop.lost.count"].integer(count),
+                KEYS["killsnoop.lost.reason"].string(reason.encode()),
+                KEYS["log.record.uid"].string(utf8_text(uid)),
+                observed_field(observed_ns),
+                field(12, GAP_EVENT_NAME.encode()),
+            )
+        )
+        parts = self._envelope.group((), (LOG_RECORD + varint(len(record)), record))
+        return Request(b"".join(parts), 1)

@@ -1,0 +1,195 @@
+"""A process and its ancestry -> what is said of it: names and values, not yet bytes on the wire.
+
+Names are those of ``attributes.SIDE``, without the ``killsnoop.source`` or ``.target`` in front.
+The encoder and the terminal's JSON are both made of this, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from otel_killsnoop.model import Process, Side
+from otel_killsnoop.records.bounds import (
+    NAME_BYTES,
+    PATH_BYTES,
+    TREE_BYTES,
+    WORD_BYTES,
+    Limits,
+    cut,
+    cut_array,
+    utf8,
+    utf8_text,
+)
+from otel_killsnoop.records.otlp import Value
+
+Named = list[tuple[str, Value]]
+
+MORE = b" < ..."
+"""How a tree ends that does not reach the root: cut by the depth asked for, by length, or unknown
+from here on."""
+
+ANCESTOR_LINES = "process.ancestors.command_lines"
+
+
+class Ancestry(NamedTuple):
+    """What is said of all ancestors of a process.
+
+    labels: ``bash[40]``, nearest first.  whole: they reach up to a process that has no parent.
+    tail: labels as the tree's end, `` < bash[40] < systemd[1]``.  cut: names of what was cut.
+    """
+
+    values: Named
+    labels: tuple[bytes, ...]
+    whole: bool
+    tail: bytes
+    cut: tuple[str, ...]
+
+
+NOTHING_ABOVE = Ancestry([], (), True, b"", ())
+UNKNOWN_ABOVE = Ancestry([], (), False, MORE, ())
+
+
+def name(process: Process) -> bytes:
+    """The process's comm, as valid UTF-8."""
+    return cut(utf8(process.comm), NAME_BYTES)
+
+
+def label(process: Process) -> bytes:
+    """``nginx[1234]``: how bodies and trees call a process."""
+    return b"%b[%d]" % (name(process), process.pid)
+
+
+def iso(unix_ns: int) -> str:
+    """ISO 8601 in UTC with milliseconds, ``2026-11-24T16:17:38.123Z``; cut, not rounded."""
+    seconds, rest = divmod(unix_ns, 1_000_000_000)
+    return f"{_to_the_second(seconds)}.{rest // 1_000_000:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def describe(process: Process, limits: Limits, boot_to_unix_ns: int) -> tuple[Named, list[str]]:
+    """What is said of the process itself, and the names of what was cut.
+
+    Left out is what is unknown, and what repeats: the command when it is the first argument, the
+    namespace's number when it is the host's, the cgroup when the container is known, how we know
+    when it is by exec.
+    """
+    values: Named = [("process.pid", process.pid)]
+    add = values.append
+    if process.vpid and process.vpid != process.pid:
+        add(("process.vpid", process.vpid))
+    if process.parent_pid:
+        add(("process.parent_pid", process.parent_pid))
+    if process.start:
+        add(("process.creation.time", iso(process.start + boot_to_unix_ns).encode()))
+    add(("process.executable.name", name(process)))
+    if process.path:
+        add(("process.executable.path", cut(utf8(process.path), PATH_BYTES)))
+    shortened = _add_arguments(values, process, limits)
+    add(("process.user.id", process.uid))
+    if process.user is not None:
+        add(("process.user.name", _word(process.user)))
+    if process.container_id is not None:
+        add(("container.id", _word(process.container_id)))
+    elif process.cgroup is not None:
+        add(("process.linux.cgroup", cut(utf8_text(process.cgroup), PATH_BYTES)))
+    if process.pod_uid is not None:
+        add(("k8s.pod.uid", _word(process.pod_uid)))
+    if process.systemd_unit is not None:
+        add(("systemd.unit", _word(process.systemd_unit)))
+    if process.known_from != "exec":
+        add(("process.known_from", _word(process.known_from)))
+    return values, shortened
+
+
+def _word(text: str) -> bytes:
+    return cut(utf8_text(text), WORD_BYTES)
+
+
+def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]:
+    """Add command, arguments, line and count; return the names of what was cut."""
+    args = process.args
+    shortened = []
+    if len(args) == 1 and process.args_count > 1 and not process.args_cut:
+        # The others were withheld on purpose (--args none): what is left is the command alone.
+        values.append(("process.command", cut(utf8(args[0]), limits.line or PATH_BYTES)))
+    elif args:
+        if limits.arguments:
+            texts = tuple([utf8(one) for one in args])
+            shown = cut_array(texts, limits.arguments)
+            if shown:
+                values.append(("process.command_args", shown))
+        if not limits.arguments or process.args_cut or shown is not texts:
+            shortened.append("process.command_args")
+        line, whole = command_line(args, limits.line)
+        if limits.line:
+            values.append(("process.command_line", line))
+        if process.args_cut or not whole:
+            shortened.append("process.command_line")
+    if process.args_count:
+        values.append(("process.args_count", process.args_count))
+    return shortened
+
+
+def command_line(args: tuple[bytes, ...], limit: int) -> tuple[bytes, bool]:
+    """The arguments joined by spaces in at most ``limit`` bytes, and whether that is all."""
+    raw = b" ".join(args)
+    # A little more than fits, so that a character cut in two lies beyond the limit.
+    line = utf8(raw[: limit + 4])
+    if len(line) <= limit and len(raw) <= limit + 4:
+        return line, True
+    return cut(line, limit), False
+
+
+def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
+    """What is said of a process's ancestors, ``parent`` the nearest; ``max_depth`` of them."""
+    if max_depth == 0:
+        return UNKNOWN_ABOVE
+    pids: list[int] = []
+    names: list[bytes] = []
+    lines: list[bytes] = []
+    lines_whole = True
+    side: Side | None = parent
+    last = parent
+    while side is not None and len(pids) < max_depth:
+        last = side
+        process = side.process
+        pids.append(process.pid)
+        names.append(name(process))
+        line, whole = command_line(process.args, limits.ancestor)
+        lines.append(line)
+        lines_whole = lines_whole and whole
+        side = side.parent
+    values: Named = [
+        ("process.ancestors.pids", tuple(pids)),
+        ("process.ancestors.names", tuple(names)),
+    ]
+    if limits.ancestor and any(lines):
+        values.append((ANCESTOR_LINES, tuple(lines)))
+    labels = tuple([b"%b[%d]" % pair for pair in zip(names, pids, strict=True)])
+    reaches_root = side is None and last.complete
+    tail = b"".join([b" < " + one for one in labels]) + (b"" if reaches_root else MORE)
+    return Ancestry(values, labels, reaches_root, tail, () if lines_whole else (ANCESTOR_LINES,))
+
+
+def tree(process: Process, above: Ancestry) -> tuple[bytes, bool]:
+    """``pkill[42] < bash[40] < systemd[1]``, and whether it fits into its bound as it is.
+
+    Where it does not, whole ancestors are left out at its far end.
+    """
+    own = label(process)
+    if len(own) + len(above.tail) <= TREE_BYTES:
+        return own + above.tail, True
+    room = TREE_BYTES - len(own) - len(MORE)
+    kept = [own]
+    for one in above.labels:
+        room -= 3 + len(one)
+        if room < 0:
+            break
+        kept.append(one)
+    return b" < ".join(kept) + MORE, False

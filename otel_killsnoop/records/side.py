@@ -1,0 +1,154 @@
+"""One side of a signal -> the bytes of its resource attributes, made once and kept.
+
+The source and the target have the same attributes under different prefixes, so there are two of
+these encoders. What is said of a process is kept by its Side, what is said of its ancestors by
+the parent's Side, which siblings share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from otel_killsnoop.model import Side
+from otel_killsnoop.records import attributes, process
+from otel_killsnoop.records.bounds import LADDER, Limits, loki_size
+from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value
+from otel_killsnoop.records.recent import Recent
+
+FULL = LADDER[0]
+CACHE_BYTES = 1 << 20  # of processes, and as much of ancestries; a cache may hold twice that
+
+
+class Description(NamedTuple):
+    """All that is said of a side.  cut: names of what was cut.  size: bytes as Loki counts."""
+
+    values: process.Named
+    cut: list[str]
+    size: int
+
+
+@dataclass(slots=True)
+class _Above:
+    ancestry: process.Ancestry
+    encoded: bytes
+    size: int
+
+    @property
+    def cost(self) -> int:
+        # The values are kept beside the encoded bytes, at about the same size.
+        return 2 * len(self.encoded) + 500
+
+
+@dataclass(slots=True)
+class Block:
+    """A side, encoded.
+
+    own, above: resource attributes, of the process and of its ancestors.  size: bytes as Loki
+    counts.  cut: full names of what was cut.  label: ``nginx[1234]``.
+    """
+
+    own: bytes
+    above: bytes
+    size: int
+    cut: tuple[bytes, ...]
+    label: bytes
+
+    @property
+    def length(self) -> int:
+        return len(self.own) + len(self.above)
+
+    @property
+    def cost(self) -> int:
+        return len(self.own) + 300
+
+
+class SideEncoder:
+    """Encodes sides under one prefix.
+
+    prefix: ``killsnoop.source`` or ``killsnoop.target``.  max_depth: ancestors to name, 0 to 32.
+    boot_to_unix_ns: what to add to boot time for creation times; fixed for good, because a
+    process must not seem to be created at different times.
+    """
+
+    def __init__(self, prefix: str, max_depth: int, boot_to_unix_ns: int) -> None:
+        self.prefix = prefix
+        self._max_depth = max_depth
+        self._boot_to_unix_ns = boot_to_unix_ns
+        self._keys = {
+            one.name: Key(f"{prefix}.{one.name}", RESOURCE_ATTRIBUTE) for one in attributes.SIDE
+        }
+        self._sizes = {suffix: len(key.name) for suffix, key in self._keys.items()}
+        self._blocks: Recent[Side, Block] = Recent(CACHE_BYTES)
+        self._aboves: Recent[Side, _Above] = Recent(CACHE_BYTES)
+        self._nothing = _Above(process.NOTHING_ABOVE, b"", 0)
+        self._unknown = _Above(process.UNKNOWN_ABOVE, b"", 0)
+
+    def block(self, side: Side, limits: Limits = FULL) -> Block:
+        """The side's block; kept for the next time when nothing beyond the usual is cut."""
+        if limits is not FULL:
+            return self._block(side, self._above(side, limits), limits)
+        block = self._blocks.get(side)
+        if block is None:
+            block = self._block(side, self._above(side, limits), limits)
+            self._blocks.put(side, block)
+        return block
+
+    def describe(self, side: Side, limits: Limits) -> Description:
+        """The side's attributes as values, by their full names."""
+        ancestry = self._ancestry(side, limits)
+        values, cut = self._own(side, ancestry, limits)
+        values += ancestry.values
+        named = [(self._keys[suffix].name, value) for suffix, value in values]
+        size = sum(len(full) + loki_size(value) for full, value in named)
+        return Description(named, [f"{self.prefix}.{one}" for one in cut], size)
+
+    def _own(
+        self, side: Side, above: process.Ancestry, limits: Limits
+    ) -> tuple[process.Named, list[str]]:
+        values, cut = process.describe(side.process, limits, self._boot_to_unix_ns)
+        tree, whole = process.tree(side.process, above)
+        values.append(("process.tree", tree))
+        cut += above.cut
+        if not whole:
+            cut.append("process.tree")
+        return values, cut
+
+    def _block(self, side: Side, above: _Above, limits: Limits) -> Block:
+        values, cut = self._own(side, above.ancestry, limits)
+        own, size = self._encode(values)
+        names = tuple([f"{self.prefix}.{one}".encode() for one in cut])
+        return Block(own, above.encoded, size + above.size, names, process.label(side.process))
+
+    def _ancestry(self, side: Side, limits: Limits) -> process.Ancestry:
+        if side.parent is None:
+            return process.NOTHING_ABOVE if side.complete else process.UNKNOWN_ABOVE
+        return process.ancestry_of(side.parent, self._max_depth, limits)
+
+    def _above(self, side: Side, limits: Limits) -> _Above:
+        parent = side.parent
+        if parent is None:
+            return self._nothing if side.complete else self._unknown
+        above = self._aboves.get(parent) if limits is FULL else None
+        if above is None:
+            ancestry = self._ancestry(side, limits)
+            encoded, size = self._encode(ancestry.values)
+            above = _Above(ancestry, encoded, size)
+            if limits is FULL:
+                self._aboves.put(parent, above)
+        return above
+
+    def _encode(self, values: list[tuple[str, Value]]) -> tuple[bytes, int]:
+        """The attributes as bytes, and what Loki counts for them."""
+        keys, sizes = self._keys, self._sizes
+        parts = []
+        size = 0
+        for suffix, value in values:
+            key = keys[suffix]
+            if type(value) is bytes:
+                parts.append(key.string(value))
+                size += sizes[suffix] + len(value)
+            else:
+                parts.append(key.encode(value))
+                size += sizes[suffix] + loki_size(value)
+        return b"".join(parts), size
