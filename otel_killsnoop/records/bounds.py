@@ -89,10 +89,10 @@ def cut(value: bytes, limit: int) -> bytes:
     return value[:limit].decode("utf-8", "ignore").encode()
 
 
-def json_size(value: bytes) -> int:
-    """Bytes of valid UTF-8 inside a JSON string as Go writes it, its two quotes not counted."""
+def escapes(value: bytes) -> int:
+    """How many bytes more than it has valid UTF-8 takes inside a JSON string as Go writes it."""
     special = value.translate(None, _PLAIN)
-    size = len(value)
+    size = 0
     if special:
         two = sum(map(special.count, _ESCAPED_AS_TWO))
         size += two + 5 * (len(special) - two)
@@ -102,20 +102,26 @@ def json_size(value: bytes) -> int:
     return size
 
 
+def json_size(value: bytes) -> int:
+    """Bytes of valid UTF-8 inside a JSON string, its two quotes not counted."""
+    return len(value) + escapes(value)
+
+
 def array_size(values: Sequence[bytes]) -> int:
     """Bytes of an array of texts as JSON without spaces."""
     return 2 + 3 * len(values) - (1 if values else 0) + json_size(b"".join(values))
 
 
-def loki_size(value: Value) -> int:
-    """Bytes of a value as Loki stores it."""
-    if isinstance(value, bytes):
-        return len(value)
-    if isinstance(value, int):
-        return len(str(value))
-    if value and isinstance(value[0], int):
-        return 1 + len(value) + sum(len(str(one)) for one in value)
-    return array_size(value)  # type: ignore[arg-type]  # an array holds one type only
+def loki_surplus(value: Value) -> int:
+    """How many bytes more than its encoded attribute Loki may count for this value.
+
+    Texts and single integers never take more: their attribute's lengths and tags make up for it.
+    """
+    if type(value) is not tuple or not value:
+        return 0
+    if type(value[0]) is int:
+        return 2 * len(value)
+    return escapes(b"".join(value))  # type: ignore[arg-type]  # an array holds one type only
 
 
 def cut_array(values: tuple[bytes, ...], limit: int) -> tuple[bytes, ...]:

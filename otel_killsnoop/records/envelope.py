@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from otel_killsnoop import __version__
-from otel_killsnoop.records.bounds import loki_size, utf8_text
+from otel_killsnoop.records.bounds import utf8_text
 from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value, field, tag, varint
 
 SCOPE_NAME = "otel_killsnoop"
@@ -33,12 +33,14 @@ def resource_values(resource: Mapping[str, str | int]) -> list[tuple[str, Value]
 
 
 class Envelope:
-    """Puts records under the agent's resource.  size: bytes of it as Loki counts."""
+    """Puts records under the agent's resource.
+
+    encoded: the resource's attributes; Loki counts at most as many bytes for them.
+    """
 
     def __init__(self, resource: Mapping[str, str | int]) -> None:
         values = resource_values(resource)
         self.encoded = b"".join([Key(name, RESOURCE_ATTRIBUTE).encode(v) for name, v in values])
-        self.size = sum(len(name) + loki_size(value) for name, value in values)
 
     def group(self, sides: Sequence[bytes], records: Sequence[bytes]) -> list[bytes]:
         """One ResourceLogs, in pieces.

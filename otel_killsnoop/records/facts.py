@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from otel_killsnoop.model import Facts
 from otel_killsnoop.records.bounds import WORD_BYTES, cut, utf8_text
 from otel_killsnoop.records.process import Named
@@ -30,5 +32,6 @@ def body(facts: Facts, source: bytes | None, target: bytes) -> bytes:
     return b"%b from %b to %b" % (_word(facts.name), source, target)
 
 
+@lru_cache(maxsize=256)
 def _word(text: str) -> bytes:
     return cut(utf8_text(text), WORD_BYTES)

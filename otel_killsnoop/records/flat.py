@@ -9,14 +9,12 @@ from otel_killsnoop.records import facts as kinds
 from otel_killsnoop.records import process, severity
 from otel_killsnoop.records.attributes import SOURCE, TARGET
 from otel_killsnoop.records.bounds import (
-    LOG_ATTRIBUTES_BYTES,
-    RECORD_BYTES,
     Limits,
     first_fit,
-    loki_size,
 )
-from otel_killsnoop.records.envelope import resource_values
+from otel_killsnoop.records.envelope import Envelope, resource_values
 from otel_killsnoop.records.otlp import Value
+from otel_killsnoop.records.record import side_budget
 from otel_killsnoop.records.side import Description, SideEncoder
 
 NO_SIDE = Description([], [], 0)
@@ -40,9 +38,8 @@ class Flattener:
         self._source = SideEncoder(SOURCE, max_depth, boot_to_unix_ns)
         self._target = SideEncoder(TARGET, max_depth, boot_to_unix_ns)
         self._boot_id = boot_id
-        values = resource_values(resource)
-        self._resource = {name: _plain(value) for name, value in values}
-        self._resource_size = sum(len(name) + loki_size(value) for name, value in values)
+        self._resource = {name: _plain(value) for name, value in resource_values(resource)}
+        self._budget = side_budget(Envelope(resource))
 
     def flat(self, joined: Joined, offset_ns: int) -> dict[str, object]:
         """The record; offset_ns: what to add to the signal's boot time for unix time."""
@@ -52,8 +49,8 @@ class Flattener:
         unix_ns = signal.time + offset_ns
         body = kinds.body(
             signal.facts,
-            process.label(source.process) if source else None,
-            process.label(target.process),
+            _label(source) if source else None,
+            _label(target),
         )
         record: dict[str, object] = {
             "time": f"{process.iso(unix_ns)[:-5]}.{unix_ns % 1_000_000_000:09d}Z",
@@ -76,8 +73,11 @@ class Flattener:
             of_source = self._source.describe(source, limits) if source else NO_SIDE
             return of_source, self._target.describe(target, limits)
 
-        budget = RECORD_BYTES - LOG_ATTRIBUTES_BYTES - self._resource_size
-        return first_fit(describe, lambda both: both[0].size + both[1].size, budget)
+        return first_fit(describe, lambda both: both[0].size + both[1].size, self._budget)
+
+
+def _label(side: Side) -> bytes:
+    return process.label(process.name(side.process), side.process.pid)
 
 
 def _plain(value: Value) -> object:

@@ -53,27 +53,35 @@ UNKNOWN_ABOVE = Ancestry([], (), False, MORE, ())
 
 def name(process: Process) -> bytes:
     """The process's comm, as valid UTF-8."""
-    return cut(utf8(process.comm), NAME_BYTES)
+    return _bounded(process.comm, NAME_BYTES)
 
 
-def label(process: Process) -> bytes:
+def label(name: bytes, pid: int) -> bytes:
     """``nginx[1234]``: how bodies and trees call a process."""
-    return b"%b[%d]" % (name(process), process.pid)
+    return b"%b[%d]" % (name, pid)
 
 
 def iso(unix_ns: int) -> str:
     """ISO 8601 in UTC with milliseconds, ``2026-11-24T16:17:38.123Z``; cut, not rounded."""
-    seconds, rest = divmod(unix_ns, 1_000_000_000)
-    return f"{_to_the_second(seconds)}.{rest // 1_000_000:03d}Z"
+    return _iso(unix_ns).decode()
+
+
+def _iso(unix_ns: int) -> bytes:
+    return b"%b.%03dZ" % (
+        _to_the_second(unix_ns // 1_000_000_000),
+        unix_ns // 1_000_000 % 1000,
+    )
 
 
 @lru_cache(maxsize=256)
-def _to_the_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def _to_the_second(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
 
 
-def describe(process: Process, limits: Limits, boot_to_unix_ns: int) -> tuple[Named, list[str]]:
-    """What is said of the process itself, and the names of what was cut.
+def describe(
+    process: Process, own_name: bytes, limits: Limits, boot_to_unix_ns: int
+) -> tuple[Named, list[str]]:
+    """What is said of the process itself, ``own_name`` its name, and the names of what was cut.
 
     Left out is what is unknown, and what repeats: the command when it is the first argument, the
     namespace's number when it is the host's, the cgroup when the container is known, how we know
@@ -86,10 +94,10 @@ def describe(process: Process, limits: Limits, boot_to_unix_ns: int) -> tuple[Na
     if process.parent_pid:
         add(("process.parent_pid", process.parent_pid))
     if process.start:
-        add(("process.creation.time", iso(process.start + boot_to_unix_ns).encode()))
-    add(("process.executable.name", name(process)))
+        add(("process.creation.time", _iso(process.start + boot_to_unix_ns)))
+    add(("process.executable.name", own_name))
     if process.path:
-        add(("process.executable.path", cut(utf8(process.path), PATH_BYTES)))
+        add(("process.executable.path", _bounded(process.path, PATH_BYTES)))
     shortened = _add_arguments(values, process, limits)
     add(("process.user.id", process.uid))
     if process.user is not None:
@@ -97,7 +105,7 @@ def describe(process: Process, limits: Limits, boot_to_unix_ns: int) -> tuple[Na
     if process.container_id is not None:
         add(("container.id", _word(process.container_id)))
     elif process.cgroup is not None:
-        add(("process.linux.cgroup", cut(utf8_text(process.cgroup), PATH_BYTES)))
+        add(("process.linux.cgroup", _bounded_text(process.cgroup, PATH_BYTES)))
     if process.pod_uid is not None:
         add(("k8s.pod.uid", _word(process.pod_uid)))
     if process.systemd_unit is not None:
@@ -107,8 +115,19 @@ def describe(process: Process, limits: Limits, boot_to_unix_ns: int) -> tuple[Na
     return values, shortened
 
 
+# Processes are many, but their names, programs, users and places are few.
+@lru_cache(maxsize=512)
+def _bounded(raw: bytes, limit: int) -> bytes:
+    return cut(utf8(raw), limit)
+
+
+@lru_cache(maxsize=512)
+def _bounded_text(text: str, limit: int) -> bytes:
+    return cut(utf8_text(text), limit)
+
+
 def _word(text: str) -> bytes:
-    return cut(utf8_text(text), WORD_BYTES)
+    return _bounded_text(text, WORD_BYTES)
 
 
 def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]:
@@ -119,14 +138,16 @@ def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]
         # The others were withheld on purpose (--args none): what is left is the command alone.
         values.append(("process.command", cut(utf8(args[0]), limits.line or PATH_BYTES)))
     elif args:
-        if limits.arguments:
-            texts = tuple([utf8(one) for one in args])
-            shown = cut_array(texts, limits.arguments)
-            if shown:
-                values.append(("process.command_args", shown))
-        if not limits.arguments or process.args_cut or shown is not texts:
+        raw = b" ".join(args)
+        texts = args if raw.isascii() else tuple([utf8(one) for one in args])
+        # Nothing grows to more than six times its size in JSON: most need not be looked at closer.
+        fits = 6 * len(raw) + 3 * len(args) < limits.arguments
+        shown = texts if fits else cut_array(texts, limits.arguments)
+        if shown:
+            values.append(("process.command_args", shown))
+        if process.args_cut or shown is not texts:
             shortened.append("process.command_args")
-        line, whole = command_line(args, limits.line)
+        line, whole = _cut_line(raw, limits.line)
         if limits.line:
             values.append(("process.command_line", line))
         if process.args_cut or not whole:
@@ -138,7 +159,10 @@ def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]
 
 def command_line(args: tuple[bytes, ...], limit: int) -> tuple[bytes, bool]:
     """The arguments joined by spaces in at most ``limit`` bytes, and whether that is all."""
-    raw = b" ".join(args)
+    return _cut_line(b" ".join(args), limit)
+
+
+def _cut_line(raw: bytes, limit: int) -> tuple[bytes, bool]:
     # A little more than fits, so that a character cut in two lies beyond the limit.
     line = utf8(raw[: limit + 4])
     if len(line) <= limit and len(raw) <= limit + 4:
@@ -171,18 +195,17 @@ def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
     ]
     if limits.ancestor and any(lines):
         values.append((ANCESTOR_LINES, tuple(lines)))
-    labels = tuple([b"%b[%d]" % pair for pair in zip(names, pids, strict=True)])
+    labels = tuple(map(label, names, pids))
     reaches_root = side is None and last.complete
     tail = b"".join([b" < " + one for one in labels]) + (b"" if reaches_root else MORE)
     return Ancestry(values, labels, reaches_root, tail, () if lines_whole else (ANCESTOR_LINES,))
 
 
-def tree(process: Process, above: Ancestry) -> tuple[bytes, bool]:
+def tree(own: bytes, above: Ancestry) -> tuple[bytes, bool]:
     """``pkill[42] < bash[40] < systemd[1]``, and whether it fits into its bound as it is.
 
-    Where it does not, whole ancestors are left out at its far end.
+    own: the process's label.  Where it does not fit, ancestors are left out at its far end.
     """
-    own = label(process)
     if len(own) + len(above.tail) <= TREE_BYTES:
         return own + above.tail, True
     room = TREE_BYTES - len(own) - len(MORE)

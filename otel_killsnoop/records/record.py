@@ -8,6 +8,7 @@ time and its sequence are made for it. Records of one source-target pair share a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from struct import Struct
 
 from otel_killsnoop.model import Facts, Joined, Request, Side, Signal
@@ -51,9 +52,18 @@ def observed_field(observed_ns: int) -> bytes:
 
 def lead(level: severity.Severity, body: bytes) -> bytes:
     """LogRecord's severity and body fields."""
-    return (
-        tag(2, 0) + varint(level.number) + field(3, level.text.encode()) + field(5, field(1, body))
-    )
+    text = b"\x0a" + varint(len(body))
+    return b"".join((_severity(level), b"\x2a", varint(len(text) + len(body)), text, body))
+
+
+@cache
+def _severity(level: severity.Severity) -> bytes:
+    return tag(2, 0) + varint(level.number) + field(3, level.text.encode())
+
+
+def side_budget(envelope: Envelope) -> int:
+    """Bytes that Loki may count for both sides together."""
+    return RECORD_BYTES - LOG_ATTRIBUTES_BYTES - len(envelope.encoded)
 
 
 class _Pair:
@@ -97,6 +107,7 @@ class Encoder:
         max_request_bytes: int = 1_000_000,
     ) -> None:
         self._envelope = Envelope(resource)
+        self._budget = side_budget(self._envelope)
         self._source = SideEncoder(SOURCE, max_depth, boot_to_unix_ns)
         self._target = SideEncoder(TARGET, max_depth, boot_to_unix_ns)
         self._max_request_bytes = max_request_bytes
@@ -164,15 +175,10 @@ class Encoder:
         return Request(b"".join(parts), count)
 
     def _pair(self, source: Side | None, target: Side) -> _Pair:
-        budget = RECORD_BYTES - LOG_ATTRIBUTES_BYTES - self._envelope.size
-        from_block, to_block = first_fit(
-            lambda limits: (
-                self._source.block(source, limits) if source else None,
-                self._target.block(target, limits),
-            ),
-            lambda blocks: blocks[1].size + (blocks[0].size if blocks[0] else 0),
-            budget,
-        )
+        from_block = self._source.block(source) if source else None
+        to_block = self._target.block(target)
+        if to_block.size + (from_block.size if from_block else 0) > self._budget:
+            from_block, to_block = self._trimmed(source, target)
         cut = (from_block.cut if from_block else ()) + to_block.cut
         truncated = KEYS["killsnoop.truncated"].strings(cut) if cut else b""
         pair = _Pair(from_block, to_block, truncated)
@@ -181,6 +187,16 @@ class Encoder:
         pair.ids = ids + truncated + self._uid
         self._pairs.put((source, target), pair)
         return pair
+
+    def _trimmed(self, source: Side | None, target: Side) -> tuple[Block | None, Block]:
+        return first_fit(
+            lambda limits: (
+                self._source.block(source, limits) if source else None,
+                self._target.block(target, limits),
+            ),
+            lambda blocks: blocks[1].size + (blocks[0].size if blocks[0] else 0),
+            self._budget,
+        )
 
     def _form(self, pair: _Pair, facts: Facts) -> tuple[bytes, bytes, bytes, int]:
         kind = self._kinds.get(facts)

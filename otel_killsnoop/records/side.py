@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from otel_killsnoop.model import Side
+from otel_killsnoop.model import Process, Side
 from otel_killsnoop.records import attributes, process
-from otel_killsnoop.records.bounds import LADDER, Limits, loki_size
-from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value
+from otel_killsnoop.records.bounds import LADDER, Limits, loki_surplus
+from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value, encode_all
 from otel_killsnoop.records.recent import Recent
 
 FULL = LADDER[0]
@@ -21,7 +21,7 @@ CACHE_BYTES = 1 << 20  # of processes, and as much of ancestries; a cache may ho
 
 
 class Description(NamedTuple):
-    """All that is said of a side.  cut: names of what was cut.  size: bytes as Loki counts."""
+    """All that is said of a side.  cut: names of what was cut.  size: as ``Block.size``."""
 
     values: process.Named
     cut: list[str]
@@ -44,8 +44,8 @@ class _Above:
 class Block:
     """A side, encoded.
 
-    own, above: resource attributes, of the process and of its ancestors.  size: bytes as Loki
-    counts.  cut: full names of what was cut.  label: ``nginx[1234]``.
+    own, above: resource attributes, of the process and of its ancestors.  size: bytes that Loki
+    counts for them at most.  cut: full names of what was cut.  label: ``nginx[1234]``.
     """
 
     own: bytes
@@ -78,7 +78,6 @@ class SideEncoder:
         self._keys = {
             one.name: Key(f"{prefix}.{one.name}", RESOURCE_ATTRIBUTE) for one in attributes.SIDE
         }
-        self._sizes = {suffix: len(key.name) for suffix, key in self._keys.items()}
         self._blocks: Recent[Side, Block] = Recent(CACHE_BYTES)
         self._aboves: Recent[Side, _Above] = Recent(CACHE_BYTES)
         self._nothing = _Above(process.NOTHING_ABOVE, b"", 0)
@@ -97,28 +96,31 @@ class SideEncoder:
     def describe(self, side: Side, limits: Limits) -> Description:
         """The side's attributes as values, by their full names."""
         ancestry = self._ancestry(side, limits)
-        values, cut = self._own(side, ancestry, limits)
+        values, cut, _ = self._own(side.process, ancestry, limits)
         values += ancestry.values
         named = [(self._keys[suffix].name, value) for suffix, value in values]
-        size = sum(len(full) + loki_size(value) for full, value in named)
+        size = self.block(side, limits).size
         return Description(named, [f"{self.prefix}.{one}" for one in cut], size)
 
     def _own(
-        self, side: Side, above: process.Ancestry, limits: Limits
-    ) -> tuple[process.Named, list[str]]:
-        values, cut = process.describe(side.process, limits, self._boot_to_unix_ns)
-        tree, whole = process.tree(side.process, above)
+        self, one: Process, above: process.Ancestry, limits: Limits
+    ) -> tuple[process.Named, list[str], bytes]:
+        """Values, names of what was cut, and the process's label."""
+        name = process.name(one)
+        label = process.label(name, one.pid)
+        values, cut = process.describe(one, name, limits, self._boot_to_unix_ns)
+        tree, whole = process.tree(label, above)
         values.append(("process.tree", tree))
         cut += above.cut
         if not whole:
             cut.append("process.tree")
-        return values, cut
+        return values, cut, label
 
     def _block(self, side: Side, above: _Above, limits: Limits) -> Block:
-        values, cut = self._own(side, above.ancestry, limits)
+        values, cut, label = self._own(side.process, above.ancestry, limits)
         own, size = self._encode(values)
-        names = tuple([f"{self.prefix}.{one}".encode() for one in cut])
-        return Block(own, above.encoded, size + above.size, names, process.label(side.process))
+        names = tuple([f"{self.prefix}.{one}".encode() for one in cut]) if cut else ()
+        return Block(own, above.encoded, size + above.size, names, label)
 
     def _ancestry(self, side: Side, limits: Limits) -> process.Ancestry:
         if side.parent is None:
@@ -139,16 +141,6 @@ class SideEncoder:
         return above
 
     def _encode(self, values: list[tuple[str, Value]]) -> tuple[bytes, int]:
-        """The attributes as bytes, and what Loki counts for them."""
-        keys, sizes = self._keys, self._sizes
-        parts = []
-        size = 0
-        for suffix, value in values:
-            key = keys[suffix]
-            if type(value) is bytes:
-                parts.append(key.string(value))
-                size += sizes[suffix] + len(value)
-            else:
-                parts.append(key.encode(value))
-                size += sizes[suffix] + loki_size(value)
-        return b"".join(parts), size
+        """The attributes as bytes, and what Loki counts for them at most."""
+        encoded, arrays = encode_all(self._keys, values)
+        return encoded, len(encoded) + sum(map(loki_surplus, arrays))

@@ -17,7 +17,7 @@ RESOURCE = {
     "service.version": "0.1.0",
     "service.instance.id": "d1f3c0ffee4b4f0d9a6b1c2d3e4f5a6b",
     "host.id": "d1f3c0ffee4b4f0d9a6b1c2d3e4f5a6b",
-    "host.name": "node-7.example.net",
+    "host.name": "node-7",
     "os.type": "linux",
     "os.version": "6.12.9-amd64",
     "telemetry.distro.name": "otel-killsnoop",
