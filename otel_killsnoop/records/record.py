@@ -26,7 +26,7 @@ from otel_killsnoop.records.otlp import RECORD_ATTRIBUTE, Key, field, tag, varin
 from otel_killsnoop.records.recent import Recent
 from otel_killsnoop.records.side import Block, SideEncoder
 
-PAIR_CACHE_BYTES = 2 << 20  # counting a side in each of its pairs, though they share its bytes
+PAIR_CACHE_BYTES = 1 << 20  # counting a side in each of its pairs, though they share its bytes
 KINDS_KEPT = 256  # kinds of signal whose attributes, or bodies in a pair, are kept
 
 KEYS = {one.name: Key(one.name, RECORD_ATTRIBUTE) for one in LOG}

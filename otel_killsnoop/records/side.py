@@ -17,7 +17,7 @@ from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value, encode_a
 from otel_killsnoop.records.recent import Recent
 
 FULL = LADDER[0]
-CACHE_BYTES = 1 << 20  # of processes, and as much of ancestries; a cache may hold twice that
+CACHE_BYTES = 1 << 19  # of processes, and as much of ancestries; a cache may hold twice that
 
 
 class Description(NamedTuple):
@@ -36,8 +36,8 @@ class _Above:
 
     @property
     def cost(self) -> int:
-        # The values are kept beside the encoded bytes, at about the same size.
-        return 2 * len(self.encoded) + 500
+        labels = sum(map(len, self.ancestry.labels))
+        return len(self.encoded) + 2 * labels + 40 * len(self.ancestry.labels) + 400
 
 
 @dataclass(slots=True)
@@ -135,7 +135,8 @@ class SideEncoder:
         if above is None:
             ancestry = self._ancestry(side, limits)
             encoded, size = self._encode(ancestry.values)
-            above = _Above(ancestry, encoded, size)
+            # What is encoded need not be kept as values too.
+            above = _Above(ancestry._replace(values=[]), encoded, size)
             if limits is FULL:
                 self._aboves.put(parent, above)
         return above

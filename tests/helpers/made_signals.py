@@ -107,7 +107,7 @@ def signal(source: Side | None, target: Side, facts: Facts = KILL, **changes: in
         target_cgroup=1,
         target_comm=other.comm,
     )
-    return made._replace(**changes)
+    return made._replace(**changes)  # type: ignore[arg-type]  # only its integers are changed
 
 
 def joined(source: Side | None, target: Side, facts: Facts = KILL, **changes: int) -> Joined:

@@ -25,6 +25,7 @@ class Read(NamedTuple):
 
 def _plain(value: AnyValue) -> Any:
     kind = value.WhichOneof("value")
+    assert kind is not None, "an attribute has no value"
     if kind == "array_value":
         return [_plain(one) for one in value.array_value.values]
     return getattr(value, kind)

@@ -175,7 +175,12 @@ def test_one_export_is_of_one_moment(start: Callable[..., Metrics]) -> None:
         )
 
     sent: list[bytes] = []
-    metrics = start(read, lambda body: not sent.append(body))
+
+    def send(body: bytes) -> bool:
+        sent.append(body)
+        return True
+
+    metrics = start(read, send)
     for number in (1, 2, 3):
         metrics.export()
         made = points(sent[-1])

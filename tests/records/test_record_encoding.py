@@ -73,7 +73,7 @@ def shown(value: bytes | str) -> str:
 def expected_side(prefix: str, side: Side) -> tuple[dict[str, Any], set[str]]:
     """What the design says of a side, told slowly; and which of it is cut."""
     one = side.process
-    chain = []
+    chain: list[Side] = []
     above = side.parent
     while above is not None and len(chain) < DEPTH:
         chain.append(above)
