@@ -122,7 +122,7 @@ def _decide_grpc(answer: Answer, code: int) -> Verdict:
         return Verdict(Kind.SPLIT, doubtful=True, reason=reason)
     wait = _retry_info(answer.details) if kind is Kind.WAIT else None
     message = answer.message
-    too_large = _TOO_LARGE in message and not message.startswith(_OWN_LIMIT)
+    too_large = _TOO_LARGE in message and _OWN_LIMIT not in message
     if code == RESOURCE_EXHAUSTED and wait is None and too_large:
         return Verdict(Kind.SPLIT, reason=reason)
     return Verdict(kind, wait, reason=reason)

@@ -51,7 +51,8 @@ class Directory:
         self.fd = -1
         try:
             if parent is None:
-                os.makedirs(os.path.dirname(self.path), exist_ok=True)
+                with suppress(FileExistsError):  # of something else: mkdir will say what
+                    os.makedirs(os.path.dirname(self.path), exist_ok=True)
             where = path if parent else self.path
             place = parent.fd if parent else None
             with suppress(FileExistsError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import urllib.parse
 from typing import Any
 
@@ -41,7 +42,7 @@ class GrpcTransport:
         self._endpoint = endpoint
         self.destination = shown(endpoint.url)
         self._method = f"/opentelemetry.proto.collector.{_SERVICES[endpoint.signal]}Service/Export"
-        self._metadata = tuple((name.lower(), value) for name, value in endpoint.headers)
+        self._metadata: tuple[tuple[str, str | bytes], ...] = ()
         self._compression = (
             grpc.Compression.Gzip
             if endpoint.compression == "gzip"
@@ -66,9 +67,10 @@ class GrpcTransport:
             return Answer(code=code, message=error.details() or "", details=details)
         except OSError as error:  # of a certificate or key file
             return Answer(message=f"cannot read {error.filename}: {error.strerror}", local=True)
-        except ValueError as error:
-            # Either metadata that cannot be sent, or the channel was closed by abort().
-            return Answer(message=f"cannot be sent: {error}", local=self._channel is not None)
+        except _CannotSendError as error:
+            return Answer(message=f"cannot be sent: {error}", local=True)
+        except ValueError as error:  # abort() closed the channel before the call had begun
+            return Answer(message=str(error))
         return Answer(code=call.code().value[0], body=answer)
 
     def _connected(self) -> Any:
@@ -76,6 +78,7 @@ class GrpcTransport:
         now = stamp(self._endpoint)
         if self._channel is None or now != self._stamp:
             self.close()
+            self._metadata = tuple(_metadatum(*header) for header in self._endpoint.headers)
             self._channel = self._made()
             # No serializers: bytes are sent and received as they are.
             self._export = self._channel.unary_unary(self._method)
@@ -83,11 +86,14 @@ class GrpcTransport:
         return self._export
 
     def _made(self) -> Any:
-        url = urllib.parse.urlsplit(self._endpoint.url)
-        if not url.hostname:
-            raise ValueError(f"no host in the URL {self._endpoint.url!r}")
-        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-        target = f"{host}:{url.port or _PORT}"
+        try:
+            url = urllib.parse.urlsplit(self._endpoint.url)
+            name, port = url.hostname, url.port or _PORT
+        except ValueError as error:
+            raise _CannotSendError(f"{error} in the URL {self.destination!r}") from error
+        if not name:
+            raise _CannotSendError(f"no host in the URL {self.destination!r}")
+        target = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
         if url.scheme != "https":
             return grpc.insecure_channel(target, options=_OPTIONS)
         credentials = grpc.ssl_channel_credentials(
@@ -106,6 +112,22 @@ class GrpcTransport:
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+
+class _CannotSendError(Exception):
+    """The endpoint's URL or headers cannot be used with gRPC; the message says which."""
+
+
+def _metadatum(name: str, value: str) -> tuple[str, str | bytes]:
+    """A header as gRPC metadata; checked, because grpc blames what is wrong on the request."""
+    key = name.lower()
+    if not re.fullmatch(r"[0-9a-z_.-]+", key):
+        raise _CannotSendError(f"gRPC has no header name {name!r}")
+    if key.endswith("-bin"):
+        return key, value.encode()
+    if not value.isascii() or not value.isprintable():
+        raise _CannotSendError(f"the value of header {name!r} is not printable ASCII")
+    return key, value
 
 
 def _content(path: str | None) -> bytes | None:

@@ -8,6 +8,7 @@ whole request is out of time.
 from __future__ import annotations
 
 import http.client
+import logging
 import socket
 import ssl
 import threading
@@ -23,6 +24,9 @@ from otel_killsnoop.shipping.transport import shown, stamp, user_agent
 
 ANSWER_LIMIT = 64 << 10  # bytes of an answer that are read; a longer one costs its connection
 _PROTOBUF = "application/x-protobuf"
+
+# It tells a malformed answer as a warning with a traceback; the sender tells it in its own line.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class HttpTransport:
@@ -53,7 +57,7 @@ class HttpTransport:
         started = time.monotonic()
         watch.start()
         try:
-            return self._exchange(self._connected(), body, limit)
+            return self._exchange(self._connected(), body, limit, expired)
         except _TlsFileError as error:
             return Answer(message=str(error), local=True)
         except urllib3.exceptions.SSLError as error:
@@ -67,7 +71,13 @@ class HttpTransport:
         finally:
             watch.cancel()
 
-    def _exchange(self, pool: urllib3.HTTPConnectionPool, body: bytes, limit: float) -> Answer:
+    def _exchange(
+        self,
+        pool: urllib3.HTTPConnectionPool,
+        body: bytes,
+        limit: float,
+        expired: threading.Event,
+    ) -> Answer:
         response = pool.urlopen(
             "POST",
             urllib3.util.parse_url(self._endpoint.url).request_uri,
@@ -80,6 +90,9 @@ class HttpTransport:
             decode_content=True,
         )
         status = response.status
+        if expired.is_set():  # http.client takes the end that we made for the end of the headers
+            response.close()
+            raise TimeoutError("the answer's headers did not end")
         try:
             content = response.read(ANSWER_LIMIT)
             if response.read(1):
@@ -112,7 +125,7 @@ class HttpTransport:
     def _made(self) -> urllib3.HTTPConnectionPool:
         url = urllib3.util.parse_url(self._endpoint.url)
         if not url.host:
-            raise ValueError(f"no host in the URL {self._endpoint.url!r}")
+            raise ValueError(f"no host in the URL {self.destination!r}")
         transport = self
 
         # The socket has to be known for abort(): the pool does not show its connections.

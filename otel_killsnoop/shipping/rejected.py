@@ -27,7 +27,9 @@ class Rejected:
         """Keep one; names sort by age. A failure is logged: this is evidence, not a queue."""
         try:
             self._directory.write(name + _REQUEST, packed, durable=False)
-            self._directory.write(name + _ANSWER, f"{why}\n".encode(), durable=False)
+            self._directory.write(
+                name + _ANSWER, f"{why}\n".encode(errors="backslashreplace"), durable=False
+            )
             if name not in self._names:  # a crash may have left it undecided
                 self._names.append(name)
             while len(self._names) > self._kept:

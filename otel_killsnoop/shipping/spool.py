@@ -182,7 +182,7 @@ class Spool:
         self.set_aside_files += 1
         try:
             there = self._main.move(name, self._aside)
-            _log.error("%s/%s was set aside as %s: %s", self._main.path, name, there, why)
+            _log.error("%r in %s was set aside as %r: %s", name, self._main.path, there, why)
         except SpoolError as error:
             _log.error("%s; it is left alone: %s", error, why)
 
