@@ -156,6 +156,14 @@ class Courier:
                 verdict.reason,
                 self._hold,
             )
+        elif verdict.kind is Kind.SPLIT:
+            _log.warning(
+                "%s refuses a record, but does not say that the record is at fault: %s. "
+                "It is tried %d times in all",
+                where,
+                verdict.reason,
+                PATIENCE,
+            )
         else:
             _log.warning(
                 "%s takes no records now: %s. They are kept in the spool and sent later",
