@@ -124,15 +124,11 @@ class Spool:
                     what = f"a request of {entry.size} bytes does not fit beside the one in flight"
                     raise SpoolError(what, self._main.path, "raise --spool-limit")
                 self._main.unlink(self._queue.oldest().name)
-                lost = self._queue.pop().records
-                self._evicted += lost
+                self._evicted += self._queue.pop().records
                 begins, self._evicting = not self._evicting, True
             if begins:
-                _log.warning(
-                    "the spool %s is full: the oldest records are given up, from now on %d",
-                    self._main.path,
-                    lost,
-                )
+                where = self._main.path
+                _log.warning("the spool %s is full: from now on the oldest records go", where)
 
     def abandon(self, records: int) -> None:
         """Count records that could not be put and are gone."""
