@@ -11,7 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 python := .venv/bin/python
 agent := .venv/bin/otel-killsnoop
 program := otel_killsnoop/tracer/killsnoop.bpf.json
-compiler := otel_killsnoop/tracer/compile.py
+compiler := otel_killsnoop/tracer/compile.py otel_killsnoop/tracer/program.py
 
 .PHONY: help setup setup-run run check test bench collector image image-test lock clean
 

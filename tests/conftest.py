@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from real_collector import REPOSITORY, Collector
+from running_agent import RunningAgent
 
 REAL_THINGS = ("kernel", "collector", "image")
 
@@ -66,3 +67,11 @@ def collector(
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
+    """An agent that is not started yet, with a directory of its own."""
+    one = RunningAgent(tmp_path_factory.mktemp("agent"))
+    yield one
+    one.end()

@@ -64,6 +64,12 @@ METRICS = (
         "{log_record}",
         "Records found in the spool at start",
     ),
+    _M(
+        "killsnoop.records.gaps",
+        "counter",
+        "{log_record}",
+        "Records of losses made, which the records below count too",
+    ),
     _M("killsnoop.records.spooled", "counter", "{log_record}", "Records put in the spool"),
     _M(
         "killsnoop.records.unspooled",

@@ -23,13 +23,17 @@ SHUTDOWN_TIMEOUT_MS = 4_000
 
 
 class Counts(NamedTuple):
-    """Everything that is counted, at one moment; signals: records made, by kind."""
+    """Everything that is counted, at one moment; signals: records made, by kind.
+
+    gaps: records of losses made, which are counted with the others from the spool on.
+    """
 
     kernel: KernelCounts
     shipping: ShippingCounts
     table: TableCounts
     signals: Mapping[Facts, int]
     undecodable: int
+    gaps: int = 0
 
 
 class Metrics:

@@ -46,11 +46,13 @@ def readings(
     table: TableCounts,
     signals: Mapping[Facts, int],
     undecodable: int,
+    gaps: int,
     exporter_type: str,
 ) -> Readings:
     """What every metric reads, given these counts; the arguments of ``metrics.Counts``."""
     single = {
         "killsnoop.events.undecodable": undecodable,
+        "killsnoop.records.gaps": gaps,
         "killsnoop.records.recovered": shipping.recovered,
         "killsnoop.records.spooled": shipping.spooled,
         "killsnoop.records.unspooled": shipping.unspooled,

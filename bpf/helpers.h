@@ -1,0 +1,53 @@
+/* The kernel's helpers, called by number, so that no header of any kernel is wanted; and the ways
+ * of reading that its two kinds of program have.
+ *
+ * `direct` is a constant wherever it appears: a tp_btf program (true) reads kernel memory by plain
+ * loads, which the verifier checks against the kernel's own types; a raw tracepoint program
+ * (false) asks a helper for each read.
+ */
+#ifndef HELPERS_H
+#define HELPERS_H
+
+#include "symbols.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+#define map_lookup ((void *(*)(__u64 map, const void *key))1)
+#define boot_clock ((__u64 (*)(void))125)
+#define this_cpu ((__u32 (*)(void))8)
+#define current_pid_tgid ((__u64 (*)(void))14)
+#define current_uid_gid ((__u64 (*)(void))15)
+#define current_comm ((long (*)(void *to, __u32 size))16)
+#define current_task_number ((__u64 (*)(void))35)
+#define current_task_direct ((__u64 (*)(void))158)
+#define task_registers ((__u64 (*)(__u64 task))175)
+#define read_user ((long (*)(void *to, __u32 size, __u64 from))112)
+#define read_kernel ((long (*)(void *to, __u32 size, __u64 from))113)
+#define read_kernel_string ((long (*)(void *to, __u32 size, __u64 from))115)
+#define ring_output ((long (*)(__u64 ring, void *record, __u64 size, __u64 flags))130)
+#define ring_reserve ((void *(*)(__u64 ring, __u64 size, __u64 flags))131)
+#define ring_submit ((void (*)(void *record, __u64 flags))132)
+
+#define NO_WAKEUP 1 /* the reader looks by itself: waking it would cost the sender 8 us and more */
+
+/* The member of a kernel struct that `symbol` places, of the given C type. */
+#define FIELD(direct, type, base, symbol) ({ \
+	type field_; \
+	if (direct) { \
+		field_ = *(volatile type *)((base) + SYM(symbol)); \
+	} else { \
+		field_ = 0; \
+		read_kernel(&field_, sizeof(field_), (base) + SYM(symbol)); \
+	} \
+	field_; })
+
+/* A pointer as a number that may be compared with anything: through memory, for the verifier
+ * knows what it knows of a pointer (say, that it is not null) only while it is in a register. */
+#define AS_NUMBER(counts, pointer) ({ \
+	*(volatile __u64 *)&(counts)->scratch = (pointer); \
+	*(volatile __u64 *)&(counts)->scratch; })
+
+/* Keeps the compiler from moving stores over it. */
+#define ORDER() asm volatile("" ::: "memory")
+
+#endif

@@ -1,0 +1,131 @@
+/* The contract between the kernel program and user space: the only one.
+ *
+ * Every record in the ring starts with its kind and ends where its size says. Nothing here is
+ * padded by a compiler: each struct is a multiple of 8 bytes and each member sits on its own
+ * alignment; tests/tracer compares every offset with otel_killsnoop/tracer/decode.py.
+ *
+ * A record's unique sequence is not a member: it is the record's position in the ring added to
+ * the boot clock at which the ring was made (`made_at` below), so it costs the sender nothing,
+ * is unique for a boot while fewer bytes than nanoseconds pass, and is the same for a reader
+ * that reads the record again.
+ */
+#ifndef KILLSNOOP_H
+#define KILLSNOOP_H
+
+#define KILLSNOOP_CONTRACT 1
+#define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
+#define KILLSNOOP_COMM 16
+#define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
+#define KILLSNOOP_PATH 4096    /* bytes of the path given to exec, its NUL included */
+#define KILLSNOOP_COMMS 4      /* ignored source names compared in line; more go by a hash map */
+#define KILLSNOOP_V1 (1ull << 63) /* in a cgroup id: it is of a v1 hierarchy */
+
+enum killsnoop_kind {
+	KILLSNOOP_SIGNAL = 1,
+	KILLSNOOP_FORK = 2,
+	KILLSNOOP_EXEC = 3,
+	KILLSNOOP_EXIT = 4,
+};
+
+/* What siginfo was handed to the kernel's send_signal. */
+enum killsnoop_info {
+	KILLSNOOP_INFO_NONE = 0,    /* SEND_SIG_NOINFO: a user's kill, or the kernel for current */
+	KILLSNOOP_INFO_PRIV = 1,    /* SEND_SIG_PRIV: the kernel */
+	KILLSNOOP_INFO_GIVEN = 2,   /* a real siginfo: code and error are its own */
+};
+
+enum killsnoop_flags {
+	KILLSNOOP_INTERRUPT = 1, /* raised on an interrupt stack: current is a bystander */
+	KILLSNOOP_COMPAT = 2,    /* the call in progress is a 32-bit one */
+	KILLSNOOP_CALL = 4,      /* call and argument are known */
+};
+
+/* One side of a signal, or the subject of a fork or exec: a thread and its process. */
+struct killsnoop_party {
+	__u64 start;  /* of the process, ns of the boot clock */
+	__u32 pid;    /* of the process, as the host numbers it (tgid) */
+	__u32 tid;    /* of the thread */
+	__u32 uid;    /* real, in the initial user namespace */
+	__u32 gid;
+	__u32 vpid;   /* pid in the process's own PID namespace */
+	__u32 flags;  /* PF_* */
+	__u64 cgroup; /* kernfs id, v2 unless KILLSNOOP_V1 is set */
+	char comm[KILLSNOOP_COMM];
+};
+
+struct killsnoop_signal {
+	__u32 kind;
+	__u32 reserved;
+	__u64 time;   /* ns of the boot clock */
+	struct killsnoop_party source; /* current, which need not be who sent it */
+	struct killsnoop_party target; /* the thread named to the kernel */
+	__s32 number;
+	__s32 code;   /* siginfo's, 0 unless info is GIVEN */
+	__s32 error;  /* siginfo's si_errno, which a sender may forge */
+	__s32 call;   /* system call in progress, by the caller's own numbering; -1 in a fault */
+	__u8 info;
+	__u8 group;   /* 1 when directed at a process, 0 at a thread */
+	__u8 result;
+	__u8 bits;    /* KILLSNOOP_INTERRUPT and kin */
+	__u32 reserved2;
+	__u64 argument; /* the call's first argument */
+};
+
+struct killsnoop_fork {
+	__u32 kind;
+	__u32 reserved;
+	__u64 time;
+	struct killsnoop_party child;
+	__u64 parent_start;      /* who called fork */
+	__u32 parent_pid;
+	__u32 parent_tid;
+	__u64 real_parent_start; /* whom the kernel made the parent */
+	__u32 real_parent_pid;
+	__u32 reserved2;
+};
+
+/* Followed by args_size bytes of argv, then path_size bytes of path. */
+struct killsnoop_exec {
+	__u32 kind;
+	__u32 argc;
+	__u64 time;
+	struct killsnoop_party self;
+	__u32 args_total; /* bytes that argv has; args_size is less when it was cut */
+	__u32 args_size;  /* 0 although args_total is not: the pages could not be read */
+	__u32 path_size;  /* its NUL included */
+	__u32 old_tid;    /* of the thread that called exec */
+};
+
+struct killsnoop_exit {
+	__u32 kind;
+	__s32 status;
+	__u64 time;
+	__u64 start;
+	__u32 pid;
+	__u32 tid; /* of the last thread */
+};
+
+/* One element a CPU. sequence is odd while the rest changes, so a reader that sees the same
+ * even number before and after its copy has a copy that adds up:
+ * generated[n] = filtered[n] + folded[n] + lost[n] + submitted[n]. */
+struct killsnoop_counts {
+	__u64 sequence;
+	__u64 scratch; /* where the program turns a pointer into a number; means nothing */
+	__u64 generated[KILLSNOOP_NUMBERS];
+	__u64 filtered[KILLSNOOP_NUMBERS];
+	__u64 folded[KILLSNOOP_NUMBERS];
+	__u64 lost[KILLSNOOP_NUMBERS];
+	__u64 submitted[KILLSNOOP_NUMBERS];
+	__u64 reserved;
+};
+
+/* One element a CPU and program (fork, exec, exit in this order): seen = lost + submitted. */
+struct killsnoop_table_counts {
+	__u64 sequence;
+	__u64 seen;
+	__u64 lost;
+	__u64 submitted;
+	__u64 reserved[4];
+};
+
+#endif

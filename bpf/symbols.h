@@ -1,0 +1,40 @@
+/* What is not known when this program is compiled: where a kernel keeps a field, which map, what
+ * the user asked for. Each is a 64-bit immediate that the loader fills in
+ * (otel_killsnoop/tracer/symbols.py says with what); LLVM can neither fold nor merge it, and
+ * the verifier sees a constant, so it never visits a branch that a setting closes.
+ */
+#ifndef SYMBOLS_H
+#define SYMBOLS_H
+
+#define SYMBOL_MAGIC 0x4b534e50ull /* upper half of every symbol's immediate */
+
+#define SYMBOLS(X) \
+	X(map_ring) X(map_counts) X(map_table_counts) X(map_exec) X(map_comms) \
+	X(set_btf) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) X(set_many_comms) \
+	X(set_excluded) X(set_comms) X(set_thread_size) \
+	X(set_comm0_low) X(set_comm0_high) X(set_comm1_low) X(set_comm1_high) \
+	X(set_comm2_low) X(set_comm2_high) X(set_comm3_low) X(set_comm3_high) \
+	X(task_pid) X(task_tgid) X(task_flags) X(task_start) X(task_comm) X(task_cred) \
+	X(task_group_leader) X(task_real_parent) X(task_signal) X(task_cgroups) X(task_stack) \
+	X(task_mm) X(task_exit_code) X(task_status) \
+	X(cred_uid) X(cred_gid) \
+	X(signal_tgid_pid) X(signal_flags) X(signal_exit_code) X(signal_live) \
+	X(pid_level) X(pid_numbers) X(upid_size) X(upid_nr) \
+	X(css_set_default) X(css_set_v1) X(css_cgroup) X(cgroup_level) X(cgroup_kn) X(kernfs_id) \
+	X(mm_arg_start) X(mm_arg_end) X(bprm_filename) X(bprm_argc) \
+	X(regs_call) X(regs_argument) X(regs_argument32) \
+	X(info_errno) X(info_code)
+
+enum symbol {
+#define X(name) SYMBOL_##name,
+	SYMBOLS(X)
+#undef X
+};
+
+#define SYM(name) ({ \
+	__u64 value_; \
+	asm volatile("%0 = %1 ll" : "=r"(value_) \
+		     : "i"((SYMBOL_MAGIC << 32) | SYMBOL_##name)); \
+	value_; })
+
+#endif

@@ -1,0 +1,124 @@
+"""The agent: puts the five rooms together, and lives from attaching to the last record sent.
+
+Attach first, import the rest after: the ring keeps what happens meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from otel_killsnoop.settings import Settings
+from otel_killsnoop.tracer import load
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from otel_killsnoop.rooms import Rooms
+
+SOON, LATER = 0.02, 0.05  # seconds between looks at the ring: while something happens, and else
+UNSPOOLED = 0.5  # seconds before what could not be written is tried again
+LOOK = 1.0  # seconds between looks at what was lost
+STOP = 8.0  # seconds from the wish to stop to giving up on the destination
+
+_log = logging.getLogger(__name__)
+
+
+def tracer_options(settings: Settings) -> load.Options:
+    """What the tracer needs to know of the settings."""
+    return load.Options(
+        recorded=settings.recorded,
+        ignored=settings.ignore_source_comm,
+        ring_size=settings.ring_size,
+        root=settings.root,
+        cache=_cache(),
+    )
+
+
+def _cache() -> str | None:
+    """A directory of the user's for what can be made again; None where there is none."""
+    if given := os.environ.get("CACHE_DIRECTORY"):  # systemd's
+        return given.split(":")[0]
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")
+    return os.path.join(base, "otel-killsnoop") if os.path.isabs(base) else None
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. `HostError` when this host cannot do it."""
+    from otel_killsnoop import preflight
+
+    if found := preflight.faults(settings):
+        for fault in found[:-1]:
+            print(f"otel-killsnoop: {fault}", file=sys.stderr)
+        raise found[-1]
+    agent = Agent()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, agent.ask_to_stop)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish is kept
+        signal.signal(signal.SIGHUP, agent.ask_to_stop)
+    tracer = load.attach(tracer_options(settings))
+    try:
+        # Only now: the imports behind it take longer than all before it.
+        from otel_killsnoop.journal import open_journal
+        from otel_killsnoop.rooms import Rooms
+
+        open_journal(settings.log_level)
+        for warning in settings.warnings:
+            _log.warning("%s", warning)
+        with Rooms(settings, tracer) as rooms:
+            return agent.live(rooms)
+    finally:
+        tracer.close()
+
+
+class Agent:
+    """The loop, and its end."""
+
+    def __init__(self) -> None:
+        self._stop = 0  # how often it was asked to
+
+    def ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        """A signal handler: stop in good order; at the second time do not wait for anyone."""
+        self._stop += 1
+
+    def live(self, rooms: Rooms) -> int:
+        """Move batches until asked to stop, then stop in good order; the exit code."""
+        rooms.start()
+        pipeline = rooms.pipeline
+        next_look = time.monotonic() + LOOK
+        try:
+            while not self._stop:
+                moved = pipeline.step()
+                now = time.monotonic()
+                if now >= next_look:
+                    rooms.look()
+                    next_look = now + LOOK
+                if pipeline.pending:
+                    time.sleep(UNSPOOLED)
+                elif not moved:
+                    time.sleep(LATER)
+                elif moved < rooms.full or pipeline.waiting:
+                    time.sleep(SOON)
+        except OSError:
+            # Nobody reads what is printed, and nothing is shipped: there is nothing left to do.
+            self._stop = 1
+            return 0
+        return self._end(rooms)
+
+    def _end(self, rooms: Rooms) -> int:
+        ends = time.monotonic() + STOP
+        rooms.tracer.detach()
+        pipeline = rooms.pipeline
+        while pipeline.step(last=True):
+            pass
+        while pipeline.pending and self._stop < 2 and time.monotonic() < ends:
+            time.sleep(UNSPOOLED / 10)
+            if pipeline.settle():
+                while pipeline.step(last=True):
+                    pass
+        rooms.finish(0.5 if self._stop > 1 else max(0.5, ends - time.monotonic()))
+        return 0

@@ -1,0 +1,166 @@
+"""What the host lacks for the agent, and the cure of each: before a start, and for `check`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from otel_killsnoop.errors import HostError, KernelError, KillsnoopError, PrivilegeError
+from otel_killsnoop.settings import Settings
+
+CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at. text: how it is; fault: what is wrong with it, if anything."""
+
+    subject: str
+    text: str
+    fault: KillsnoopError | None
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """The quick looks, a millisecond in all: everything but loading the program."""
+    looks: list[tuple[str, Callable[[], str]]] = [
+        ("root", lambda: _root(settings.root)),
+        ("kernel", _kernel),
+        ("BTF", _btf),
+        ("capabilities", _capabilities),
+        ("kernel program", _program),
+    ]
+    if settings.logs is not None:
+        looks.append(("spool", lambda: _spool(settings.spool_dir)))
+    return [_look(subject, look) for subject, look in looks]
+
+
+def faults(settings: Settings) -> list[KillsnoopError]:
+    """All that keeps the agent from starting, as far as the quick looks see."""
+    return [one.fault for one in findings(settings) if one.fault is not None]
+
+
+def report(settings: Settings, out: TextIO) -> int:
+    """Print every finding, those of a trial load too; 0 when the agent can run here, else 78."""
+    found = findings(settings)
+    if all(one.fault is None for one in found):
+        found.append(_look("tracer", lambda: _trial(settings)))
+    found.append(Finding("logs", _where(settings.logs is None, settings, "logs"), None))
+    found.append(Finding("metrics", _where(settings.metrics is None, settings, "metrics"), None))
+    for one in found:
+        mark = "ok  " if one.fault is None else "FAIL"
+        out.write(f"{mark}  {one.subject:<14}  {one.fault or one.text}\n")
+    for warning in settings.warnings:
+        out.write(f"note  {'settings':<14}  {warning}\n")
+    return HostError.exit_code if any(one.fault for one in found) else 0
+
+
+def _look(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, look(), None)
+    except KillsnoopError as error:
+        return Finding(subject, "", error)
+
+
+def _root(root: str) -> str:
+    path = os.path.join(root, "proc", "self", "stat")
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        # Of another PID namespace than the mount's there is no `self`; then any process will do.
+        if next(_processes(root), None) is None:
+            what = f"cannot read the host's processes, {error.strerror}"
+            cure = "name with --root where the host's /proc is mounted as `proc`"
+            raise HostError(what, os.path.join(root, "proc"), cure) from error
+    return f"{os.path.join(root, 'proc')} is readable"
+
+
+def _processes(root: str) -> Iterator[str]:
+    try:
+        names = os.listdir(os.path.join(root, "proc"))
+    except OSError:
+        return
+    for name in names:
+        if name.isdecimal() and os.access(os.path.join(root, "proc", name, "stat"), os.R_OK):
+            yield name
+
+
+def _kernel() -> str:
+    release = os.uname().release
+    numbers = []
+    for part in release.split(".")[:2]:
+        digits = "".join(c for c in part if c.isdecimal())
+        numbers.append(int(digits or 0))
+    if tuple(numbers) < (5, 8):
+        cure = "use Linux 5.8 or later: it has the ring buffer"
+        raise KernelError("this kernel is too old", release, cure)
+    return f"Linux {release} has the ring buffer"
+
+
+def _btf() -> str:
+    from otel_killsnoop.tracer.layout import BTF
+
+    try:
+        with BTF.open("rb") as file:
+            file.read(2)
+    except OSError as error:
+        cure = "use a kernel with CONFIG_DEBUG_INFO_BTF (Debian's and Ubuntu's have it)"
+        raise KernelError(f"cannot read the kernel's BTF, {error.strerror}", str(BTF), cure) from error
+    return f"{BTF} is readable"
+
+
+def _capabilities() -> str:
+    effective = effective_capabilities()
+    held = {bit for bit in (CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF) if effective >> bit & 1}
+    if CAP_SYS_ADMIN not in held and not {CAP_BPF, CAP_PERFMON} <= held:
+        names = {CAP_BPF: "CAP_BPF", CAP_PERFMON: "CAP_PERFMON"}
+        missing = " and ".join(name for bit, name in names.items() if bit not in held)
+        cure = "run as root, or grant them (container: --cap-add=BPF --cap-add=PERFMON)"
+        raise PrivilegeError("a capability is missing", missing, cure)
+    return "CAP_BPF and CAP_PERFMON are there"
+
+
+def effective_capabilities(status: Path = Path("/proc/self/status")) -> int:
+    """This process's effective capabilities, a bit each."""
+    for line in status.read_text("ascii", "replace").splitlines():
+        if line.startswith("CapEff:"):
+            return int(line.split()[1], 16)
+    return 0
+
+
+def _program() -> str:
+    from otel_killsnoop.tracer import program
+
+    return f"build {program.load().tag}, contract {program.CONTRACT}"
+
+
+def _spool(path: str) -> str:
+    from otel_killsnoop.shipping.directory import UNFINISHED, Directory
+
+    with Directory(path) as directory:
+        os.close(directory.lock())
+        directory.write(UNFINISHED, b"can be written", durable=False)
+        directory.unlink(UNFINISHED)
+    return f"{path} is ours and writable"
+
+
+def _trial(settings: Settings) -> str:
+    from otel_killsnoop.agent import tracer_options
+    from otel_killsnoop.tracer import load
+
+    with closing(load.attach(tracer_options(settings))) as tracer:
+        off = [name for name, on in tracer.features.items() if not on]
+        without = f"; without: {', '.join(off)}" if off else ""
+        return f"loads and attaches by {tracer.mode}{without}"
+
+
+def _where(off: bool, settings: Settings, kind: str) -> str:
+    if off:
+        return "not shipped" + (f", printed as {settings.print}" if kind == "logs" else "")
+    endpoint = settings.logs if kind == "logs" else settings.metrics
+    assert endpoint is not None
+    from otel_killsnoop.shipping.transport import shown
+
+    return f"shipped to {shown(endpoint.url)} by {endpoint.protocol}"

@@ -1,0 +1,167 @@
+"""The system calls: bpf(2) and membarrier(2), each as one function. The only file that makes them.
+
+Numbers and structures are those of include/uapi/linux/bpf.h. Every descriptor is close-on-exec
+(the kernel makes bpf descriptors so). Failures are `OSError`, with the call's errno, but for
+`load_program`, which has more to say.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+from struct import Struct
+
+from otel_killsnoop.errors import KernelError, PrivilegeError
+
+HASH, ARRAY, PERCPU_ARRAY, RINGBUF = 1, 2, 6, 27
+MMAPABLE = 1 << 10
+RAW_TRACEPOINT, TRACING = 17, 26
+TRACE_RAW_TP = 23  # the attach type of tp_btf programs
+
+_MAP_CREATE, _MAP_UPDATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _INFO = 0, 2, 5, 17, 15
+_NUMBERS = {  # bpf, membarrier
+    "x86_64": (321, 324),
+    "aarch64": (280, 283),
+    "riscv64": (280, 283),
+    "s390x": (351, 356),
+    "ppc64le": (361, 365),
+}
+_MAP_ATTR = Struct("<IIIII4xI16s")
+_UPDATE_ATTR = Struct("<I4xQQQ")
+_PROG_ATTR = Struct("<IIQQIIQII16sIIIIQIIQII")
+_OPEN_ATTR = Struct("<QI4x")
+_INFO_ATTR = Struct("<IIQ")
+_INFO_BYTES = 256
+_RECURSION_MISSES = 208  # offset in struct bpf_prog_info, Linux 5.12 and later
+_LOG_BYTES = 1 << 20
+_LICENSE = ctypes.create_string_buffer(b"GPL")  # the helpers that read memory ask for it
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
+
+
+def _numbers() -> tuple[int, int]:
+    machine = platform.machine()
+    found = _NUMBERS.get(machine)
+    if found is None:
+        raise KernelError("no system call numbers are known", machine, "use another machine")
+    return found
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    while True:
+        result: int = _syscall(
+            ctypes.c_long(_numbers()[0]), ctypes.c_long(command), buffer, ctypes.c_long(len(buffer))
+        )
+        if result >= 0:
+            return result
+        number = ctypes.get_errno()
+        if number not in (errno.EAGAIN, errno.EINTR):  # a signal came while it was verified
+            raise OSError(number, os.strerror(number))
+
+
+def create_map(
+    kind: int, key_size: int, value_size: int, entries: int, flags: int = 0, name: str = ""
+) -> int:
+    """A descriptor of a new map."""
+    attributes = _MAP_ATTR.pack(
+        kind, key_size, value_size, entries, flags, 0, name.encode()[:15].ljust(16, b"\0")
+    )
+    return _bpf(_MAP_CREATE, attributes)
+
+
+def update(descriptor: int, key: bytes, value: bytes) -> None:
+    """Put an element into a map."""
+    of_key = ctypes.create_string_buffer(key, len(key))
+    of_value = ctypes.create_string_buffer(value, len(value))
+    _bpf(
+        _MAP_UPDATE,
+        _UPDATE_ATTR.pack(
+            descriptor, ctypes.addressof(of_key), ctypes.addressof(of_value), 0
+        ),
+    )
+
+
+def load_program(kind: int, code: bytes, name: str, attach_btf_id: int = 0) -> int:
+    """A descriptor of a verified program.
+
+    attach_btf_id: for TRACING, the type id of the typedef btf_trace_*.  `PrivilegeError` for
+    EPERM, else `KernelError` with the end of the verifier's log.
+    """
+    try:
+        return _load(kind, code, name, attach_btf_id, None)
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            what = f"the kernel does not let this process load the program {name}"
+            cure = "run as root, or with CAP_BPF and CAP_PERFMON"
+            raise PrivilegeError(what, "bpf(2)", cure) from error
+    log = ctypes.create_string_buffer(_LOG_BYTES)
+    try:
+        return _load(kind, code, name, attach_btf_id, log)
+    except OSError as error:
+        lines = log.value.decode("ascii", "replace").strip().splitlines()
+        said = " | ".join(line.strip() for line in lines[-6:] if not line.startswith("processed"))
+        what = f"the kernel refuses the program {name}, {error.strerror}"
+        cure = "report it with `uname -r` and the words before this"
+        raise KernelError(what, said or "without a reason", cure) from error
+
+
+def _load(
+    kind: int, code: bytes, name: str, attach_btf_id: int, log: ctypes.Array[ctypes.c_char] | None
+) -> int:
+    instructions = ctypes.create_string_buffer(code, len(code))
+    attributes = _PROG_ATTR.pack(
+        kind,
+        len(code) // 8,
+        ctypes.addressof(instructions),
+        ctypes.addressof(_LICENSE),
+        1 if log is not None else 0,
+        len(log) if log is not None else 0,
+        ctypes.addressof(log) if log is not None else 0,
+        0,
+        0,
+        name.encode()[:15].ljust(16, b"\0"),
+        0,
+        TRACE_RAW_TP if kind == TRACING else 0,
+        *(0,) * 7,
+        attach_btf_id,
+    )
+    return _bpf(_PROG_LOAD, attributes)
+
+
+def attach(program: int, tracepoint: str = "") -> int:
+    """A descriptor of the link; without a name for a program of type TRACING."""
+    name = ctypes.create_string_buffer(tracepoint.encode())
+    place = ctypes.addressof(name) if tracepoint else 0
+    return _bpf(_RAW_TRACEPOINT_OPEN, _OPEN_ATTR.pack(place, program))
+
+
+def recursion_misses(program: int) -> int:
+    """How often the kernel skipped a program because it was running already; 0 before 5.12."""
+    info = ctypes.create_string_buffer(_INFO_BYTES)
+    _bpf(_INFO, _INFO_ATTR.pack(program, len(info), ctypes.addressof(info)))
+    return int.from_bytes(info.raw[_RECURSION_MISSES : _RECURSION_MISSES + 8], "little")
+
+
+def settle() -> None:
+    """Wait until every program that was running when this was called has ended.
+
+    By MEMBARRIER_CMD_GLOBAL, about 10 ms. Where the kernel has none (nohz_full) it is enough to
+    wait for longer than any of the programs takes.
+    """
+    if _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(1), ctypes.c_long(0), 0) < 0:
+        import time
+
+        time.sleep(0.05)
+
+
+def fence() -> None:
+    """Order this thread's reads of memory that the kernel writes.
+
+    Any membarrier(2) does, on every machine; x86 orders reads by itself.
+    """
+    _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(0), ctypes.c_long(0), 0)

@@ -1,0 +1,78 @@
+"""The kernel program's counters, read from mapped memory without a system call.
+
+One element a CPU (and program): its first word is odd while the program changes the rest, so a
+copy between two reads of the same even number adds up.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+from struct import Struct
+
+from otel_killsnoop.errors import KernelError
+from otel_killsnoop.model import NUMBERS
+
+ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}Q8x")  # struct killsnoop_counts
+TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
+TABLE_PROGRAMS = ("fork", "exec", "exit")
+_TRIES = 100_000  # a program is done within a microsecond
+
+ByNumber = tuple[tuple[int, ...], ...]
+
+
+def possible_cpus(path: Path = Path("/sys/devices/system/cpu/possible")) -> int:
+    """One more than the highest number that a CPU of this machine can have."""
+    try:
+        text = path.read_text("ascii").strip()
+        return int(text.replace(",", "-").split("-")[-1]) + 1
+    except (OSError, ValueError) as error:
+        what = f"cannot tell how many CPUs there may be, {error}"
+        raise KernelError(what, str(path), "mount sysfs there") from error
+
+
+class Elements:
+    """Elements of a mapped array, each read whole. `KernelError` if one never stands still."""
+
+    def __init__(self, memory: mmap.mmap, layout: Struct, count: int) -> None:
+        self._memory = memory
+        self._layout = layout
+        self._count = count
+        # One native access a word: a sequence read byte by byte could be torn.
+        self._view = memoryview(memory)
+        self._words = self._view.cast("Q")
+
+    def all(self) -> list[tuple[int, ...]]:
+        """Every element's words, the sequence first."""
+        size = self._layout.size
+        return [self._one(place * size) for place in range(self._count)]
+
+    def _one(self, at: int) -> tuple[int, ...]:
+        words, memory, end = self._words, self._memory, at + self._layout.size
+        for _ in range(_TRIES):
+            before = words[at >> 3]
+            copy = memory[at:end]
+            if not before & 1 and words[at >> 3] == before:
+                return self._layout.unpack(copy)
+        raise KernelError("a counter does not stand still", f"element at {at}", "report it")
+
+    def close(self) -> None:
+        """Unmap."""
+        self._words.release()
+        self._view.release()
+        self._memory.close()
+
+
+def by_number(elements: Sequence[tuple[int, ...]]) -> ByNumber:
+    """Sums over the CPUs: generated, filtered, folded, lost, submitted, each by signal number."""
+    sums = [sum(words) for words in zip(*elements, strict=True)][2:]
+    return tuple(tuple(sums[at * NUMBERS : (at + 1) * NUMBERS]) for at in range(5))
+
+
+def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:
+    """Records of forks, execs and exits that found no room, by program, over the CPUs."""
+    return {
+        name: sum(one[2] for one in elements[place :: len(TABLE_PROGRAMS)])
+        for place, name in enumerate(TABLE_PROGRAMS)
+    }
