@@ -23,7 +23,7 @@
 
 INLINE __u64 current_task(const bool direct)
 {
-	return direct ? current_task_direct() : current_task_number();
+	return direct ? PLAIN(direct, current_task_direct()) : current_task_number();
 }
 
 INLINE bool same_name(__u64 low, __u64 high, __u64 other_low, __u64 other_high)
@@ -79,7 +79,7 @@ INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 
 			  struct killsnoop_counts *counts, __u64 task)
 {
 	__u64 info = arguments[1];
-	__u64 target = arguments[2];
+	__u64 target = PLAIN(direct, arguments[2]);
 	__u64 given = AS_NUMBER(counts, info);
 	__u64 here = AS_NUMBER(counts, (__u64)arguments);
 
@@ -170,7 +170,7 @@ INLINE void counted(enum table_program which, bool submitted)
 /* arguments: parent, child */
 INLINE int on_fork_body(const bool direct, __u64 *arguments)
 {
-	__u64 child = arguments[1];
+	__u64 child = PLAIN(direct, arguments[1]);
 	__u64 parent = current_task(direct);
 	__u64 real;
 	struct killsnoop_fork *to;
@@ -201,7 +201,7 @@ BOTH(on_fork)
 /* arguments: task, the thread's number before, struct linux_binprm */
 INLINE int on_exec_body(const bool direct, __u64 *arguments)
 {
-	__u64 task = arguments[0];
+	__u64 task = PLAIN(direct, arguments[0]);
 	__u64 program = arguments[2];
 	__u64 memory = FIELD(direct, __u64, task, task_mm);
 	__u32 zero = 0;
@@ -245,7 +245,7 @@ BOTH(on_exec)
 /* arguments: task, and on newer kernels whether it is the process's last thread */
 INLINE int on_exit_body(const bool direct, __u64 *arguments)
 {
-	__u64 task = arguments[0];
+	__u64 task = PLAIN(direct, arguments[0]);
 	__u64 signal = FIELD(direct, __u64, task, task_signal);
 	__u64 leader = FIELD(direct, __u64, task, task_group_leader);
 	struct killsnoop_exit *to;

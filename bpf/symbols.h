@@ -10,7 +10,7 @@
 
 #define SYMBOLS(X) \
 	X(map_ring) X(map_counts) X(map_table_counts) X(map_exec) X(map_comms) \
-	X(set_btf) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) X(set_many_comms) \
+	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) X(set_many_comms) \
 	X(set_excluded) X(set_comms) X(set_thread_size) \
 	X(set_comm0_low) X(set_comm0_high) X(set_comm1_low) X(set_comm1_high) \
 	X(set_comm2_low) X(set_comm2_high) X(set_comm3_low) X(set_comm3_high) \

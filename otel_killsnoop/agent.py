@@ -5,7 +5,6 @@ Attach first, import the rest after: the ring keeps what happens meanwhile.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -24,8 +23,6 @@ SOON, LATER = 0.02, 0.05  # seconds between looks at the ring: while something h
 UNSPOOLED = 0.5  # seconds before what could not be written is tried again
 LOOK = 1.0  # seconds between looks at what was lost
 STOP = 8.0  # seconds from the wish to stop to giving up on the destination
-
-_log = logging.getLogger(__name__)
 
 
 def tracer_options(settings: Settings) -> load.Options:
@@ -67,8 +64,6 @@ def run(settings: Settings) -> int:
         from otel_killsnoop.rooms import Rooms
 
         open_journal(settings.log_level)
-        for warning in settings.warnings:
-            _log.warning("%s", warning)
         with Rooms(settings, tracer) as rooms:
             return agent.live(rooms)
     finally:

@@ -6,15 +6,14 @@ import logging
 import sys
 import time
 
+
 class _OneLine(logging.Formatter):
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """The message in one line; a traceback, of a defect of ours, stays in its lines."""
         when = self.formatTime(record, "%Y-%m-%dT%H:%M:%SZ")
-        message = "".join(
-            c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage()
-        )
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in record.getMessage())
         line = f"{when} {record.levelname} {message}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
@@ -22,7 +21,7 @@ class _OneLine(logging.Formatter):
 
 
 def open_journal(level: str) -> None:
-    """Log from ``level`` (``debug`` to ``critical``) on; other people's packages only from WARNING on."""
+    """Log from ``level`` (``debug`` to ``critical``) on; of other packages from WARNING on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine())
     root = logging.getLogger()

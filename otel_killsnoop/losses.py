@@ -51,8 +51,6 @@ class Losses:
             more = count - self._told.get(reason, 0)
             if more > 0:
                 self._told[reason] = count
-                made.append(
-                    self._encoder.encode(reason, more, now, offset_ns, now + offset_ns)
-                )
+                made.append(self._encoder.encode(reason, more, now, offset_ns, now + offset_ns))
         self.made += len(made)
         return made

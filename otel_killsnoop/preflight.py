@@ -100,14 +100,13 @@ def _kernel() -> str:
 
 
 def _btf() -> str:
-    from otel_killsnoop.tracer.layout import BTF
+    from otel_killsnoop.tracer.layout import BTF, no_btf
 
     try:
         with BTF.open("rb") as file:
             file.read(2)
     except OSError as error:
-        cure = "use a kernel with CONFIG_DEBUG_INFO_BTF (Debian's and Ubuntu's have it)"
-        raise KernelError(f"cannot read the kernel's BTF, {error.strerror}", str(BTF), cure) from error
+        raise no_btf(error) from error
     return f"{BTF} is readable"
 
 

@@ -126,6 +126,8 @@ class Rooms:
 
     def start(self) -> None:
         """Learn who is there already, and begin to ship."""
+        for warning in self._settings.warnings:
+            _log.warning("%s", warning)
         known = self._host.seed()
         if self._shipment is not None:
             self._shipment.start(self._counts)

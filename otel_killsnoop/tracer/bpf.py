@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import platform
 from struct import Struct
 
 from otel_killsnoop.errors import KernelError, PrivilegeError
@@ -44,7 +43,7 @@ _syscall.restype = ctypes.c_long
 
 
 def _numbers() -> tuple[int, int]:
-    machine = platform.machine()
+    machine = os.uname().machine
     found = _NUMBERS.get(machine)
     if found is None:
         raise KernelError("no system call numbers are known", machine, "use another machine")
@@ -80,9 +79,7 @@ def update(descriptor: int, key: bytes, value: bytes) -> None:
     of_value = ctypes.create_string_buffer(value, len(value))
     _bpf(
         _MAP_UPDATE,
-        _UPDATE_ATTR.pack(
-            descriptor, ctypes.addressof(of_key), ctypes.addressof(of_value), 0
-        ),
+        _UPDATE_ATTR.pack(descriptor, ctypes.addressof(of_key), ctypes.addressof(of_value), 0),
     )
 
 

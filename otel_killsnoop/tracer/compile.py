@@ -64,6 +64,7 @@ def build(sources: Path = SOURCES) -> dict[str, object]:
             name: {
                 "code": base64.b64encode(code).decode(),
                 "places": program.places(code, magic, names),
+                "casts": program.casts(code),
             }
             for name, code in compiled(text, functions, sources).items()
         },

@@ -9,11 +9,11 @@ import contextlib
 import errno
 import mmap
 import os
-import platform
 import resource
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import Struct
 
 from otel_killsnoop.errors import HostError, KernelError, PrivilegeError
 from otel_killsnoop.model import KernelCounts
@@ -68,7 +68,16 @@ class Tracer:
                 misses[name] = bpf.recursion_misses(descriptor)
             except OSError:  # a kernel that does not tell: what it did not count is not made up
                 continue
-        return KernelCounts(*sums, counters.table_lost(self._table.all()), misses)
+        generated, filtered, folded, lost, submitted = sums
+        return KernelCounts(
+            generated,
+            filtered,
+            folded,
+            lost,
+            submitted,
+            counters.table_lost(self._table.all()),
+            misses,
+        )
 
     def detach(self) -> None:
         """No event from here on: when this returns, the last record is in the ring."""
@@ -91,7 +100,7 @@ def attach(options: Options) -> Tracer:
     product = program.load()
     known = layout.of_kernel(options.cache)
     wishes = symbols.Wishes(options.recorded, options.ignored, v1_controller(options.root))
-    values = symbols.values(known, wishes, platform.machine())
+    values = symbols.values(known, wishes, os.uname().machine)
     with contextlib.suppress(ValueError, OSError):
         # Before Linux 5.11 maps count against it; from then on a refused raise is no fault.
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
@@ -170,15 +179,15 @@ def _maps(options: Options, opened: contextlib.ExitStack) -> dict[str, int]:
         cure = f"name at most {_COMMS}"
         raise KernelError("too many command names", "--ignore-source-comm", cure)
     if len(options.ignored) > symbols.COMMS_IN_LINE:
-        for name in options.ignored:
-            bpf.update(made["map_comms"], symbols.key(name), b"\1")
+        for comm in options.ignored:
+            bpf.update(made["map_comms"], symbols.key(comm), b"\1")
     return made
 
 
 def _refused(name: str, options: Options, error: OSError) -> HostError:
     what = f"the kernel does not make the map {name}, {error.strerror}"
     if error.errno == errno.EPERM:
-        cure = "run as root, or with CAP_BPF and CAP_PERFMON; before Linux 5.11 raise RLIMIT_MEMLOCK"
+        cure = "run as root, or with CAP_BPF and CAP_PERFMON; before 5.11 raise RLIMIT_MEMLOCK"
         return PrivilegeError(what, "bpf(2)", cure)
     if name == "map_ring" and error.errno == errno.EINVAL:
         return KernelError(what, "bpf(2)", "use Linux 5.8 or later: it has the ring buffer")
@@ -186,7 +195,7 @@ def _refused(name: str, options: Options, error: OSError) -> HostError:
     return KernelError(what, f"{options.ring_size} bytes of ring", cure)
 
 
-def _elements(descriptor: int, layout_of: counters.Struct, count: int) -> counters.Elements:
+def _elements(descriptor: int, layout_of: Struct, count: int) -> counters.Elements:
     size = -(-layout_of.size * count // mmap.PAGESIZE) * mmap.PAGESIZE
     memory = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ)
     return counters.Elements(memory, layout_of, count)

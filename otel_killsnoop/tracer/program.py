@@ -25,16 +25,22 @@ _INSTRUCTION = Struct("<BBhi")
 _SIZE = _INSTRUCTION.size
 _LOAD_64 = 0x18  # BPF_LD | BPF_DW | BPF_IMM: a 64-bit immediate in two instructions
 _MAP_REFERENCE = 1  # BPF_PSEUDO_MAP_FD as its source register
+_CALL, _KERNEL_FUNCTION = 0x85, 2  # BPF_JMP | BPF_CALL, and BPF_PSEUDO_KFUNC_CALL as its source
+_CAST = 0x7D01  # what bpf/helpers.h has in the place of bpf_rdonly_cast
 _WORD = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One compiled function. places: (index of the instruction, name of the symbol) of each."""
+    """One compiled function. places: (index of the instruction, name of the symbol) of each.
+
+    casts: indexes of the calls of the kernel's function bpf_rdonly_cast.
+    """
 
     name: str
     code: bytes
     places: tuple[tuple[int, str], ...]
+    casts: tuple[int, ...] = ()
 
     def symbols(self) -> frozenset[str]:
         """The names that `filled` must be given."""
@@ -44,7 +50,8 @@ class Program:
         """The instructions with every symbol's value in place.
 
         values: of each symbol an unsigned 64-bit number; of one that begins with ``map_`` a map's
-        descriptor. `ProgramError` when one is missing.
+        descriptor; ``function_cast`` is the BTF id of bpf_rdonly_cast, if ``set_cast``.
+        `ProgramError` when one is missing.
         """
         code = bytearray(self.code)
         for index, name in self.places:
@@ -58,6 +65,10 @@ class Program:
             low, high = value & _WORD, value >> 32 & _WORD
             _INSTRUCTION.pack_into(code, at, operation, registers, 0, _signed(low))
             _INSTRUCTION.pack_into(code, at + _SIZE, 0, 0, 0, _signed(high))
+        for index in self.casts if values.get("set_cast") else ():
+            _INSTRUCTION.pack_into(
+                code, index * _SIZE, _CALL, _KERNEL_FUNCTION << 4, 0, values["function_cast"]
+            )
         return bytes(code)
 
 
@@ -84,6 +95,16 @@ def places(code: bytes, magic: int, names: list[str]) -> tuple[tuple[int, str], 
     return tuple(found)
 
 
+def casts(code: bytes) -> tuple[int, ...]:
+    """Where compiled instructions call bpf_rdonly_cast."""
+    return tuple(
+        index
+        for index in range(len(code) // _SIZE)
+        if code[index * _SIZE] == _CALL
+        and _INSTRUCTION.unpack_from(code, index * _SIZE)[3] == _CAST
+    )
+
+
 def load(path: Path = PRODUCT) -> Product:
     """The build product; `ProgramError` when it is missing, damaged or of another contract."""
     try:
@@ -101,6 +122,7 @@ def load(path: Path = PRODUCT) -> Product:
                 name,
                 base64.b64decode(one["code"], validate=True),
                 tuple((int(index), str(symbol)) for index, symbol in one["places"]),
+                tuple(int(index) for index in one["casts"]),
             )
             for name, one in content["programs"].items()
         }
@@ -112,6 +134,8 @@ def load(path: Path = PRODUCT) -> Product:
     if missing := wanted - set(programs):
         raise ProgramError(f"the kernel program lacks {', '.join(missing)}", str(path), _CURE)
     for one in programs.values():
-        if len(one.code) % _SIZE or any(not 0 <= i < len(one.code) // _SIZE - 1 for i, _ in one.places):
+        last = len(one.code) // _SIZE - 1
+        indexes = [index for index, _ in one.places] + list(one.casts)
+        if len(one.code) % _SIZE or any(not 0 <= index < last for index in indexes):
             raise ProgramError(f"the kernel program {one.name} is damaged", str(path), _CURE)
     return Product(tag, programs)

@@ -59,6 +59,8 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "cpu_id": ("enumerator cpu_cgrp_id",),
     "exit_arguments": ("arguments btf_trace_sched_process_exit",),
     "helper_task": ("enumerator BPF_FUNC_get_current_task_btf",),
+    "type_task": ("struct task_struct",),
+    "function_cast": ("function bpf_rdonly_cast",),
     "helper_registers": ("enumerator BPF_FUNC_task_pt_regs",),
     "task_status": ("task_struct.thread_info.status",),
     "regs_call": ("pt_regs.orig_ax", "pt_regs.syscallno"),
@@ -108,7 +110,10 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
     made = {name: layout[name] for name in REQUIRED}
     made |= {
         name: layout.get(name, 0)
-        for name in ("task_status", "regs_call", "regs_argument", "regs_argument32")
+        for name in (
+            *("task_status", "regs_call", "regs_argument", "regs_argument32"),
+            *("type_task", "function_cast"),
+        )
     }
     made["signal_tgid_pid"] = _signal_tgid_pid(layout)
     has_v1 = wishes.v1 is not None and f"{wishes.v1}_id" in layout and "css_set_subsys" in layout
@@ -117,6 +122,7 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
     )
     registers = {"helper_task", "helper_registers", "regs_call", "regs_argument"}
     made |= {
+        "set_cast": int({"type_task", "function_cast"} <= set(layout)),
         "set_pt_regs": int(registers <= set(layout)),
         "set_compat": int(machine == "x86_64" and "task_status" in layout),
         "set_group_dead": int(layout.get("exit_arguments", 1) > 1),

@@ -1,0 +1,157 @@
+"""Everything that can be configured, read and checked once: values only, for the rest of the shell.
+
+Cheap to import, as `cli` is: the kernel program is attached right after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from otel_killsnoop import environment as otel
+from otel_killsnoop import quantities, selection
+from otel_killsnoop.errors import UsageError
+from otel_killsnoop.options import Given, given, unknown_variables
+from otel_killsnoop.shipping.endpoint import Endpoint
+
+T = TypeVar("T")
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+PRINTS = ("auto", "tree", "logfmt", "json", "none")
+ARGS = ("redacted", "full", "none")
+DEEPEST = 32
+INTERVALS = (0.1, 86_400.0)  # seconds
+RINGS = (64 << 10, 1 << 30)  # bytes
+SPOOLS = (4 << 20, 1 << 50)  # bytes; the least holds some batches of a MiB
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one run of the agent shall do.
+
+    root: where the host's ``/proc`` is found.  log_level: ``debug`` to ``critical``.  recorded:
+    numbers of the Unix signals that are recorded, of 1 to 64; the others are only counted.
+    ignore_source_comm: command names as the kernel has them, at most 15 bytes, whose signals are
+    only counted.  max_tree_depth: ancestors of each side, 0 to 32.  list_process_interval: seconds
+    between re-reads of /proc, 0 for never.  print: ``tree``, ``logfmt``, ``json`` or ``none``.
+    args: ``redacted``, ``full`` or ``none``.  spool_dir, spool_limit: directory; bytes, at least
+    4 MiB.  ring_size: bytes, a power of two.  logs, metrics: where they are shipped, None when
+    they are not.  metric_interval_ms: between two exports.  warnings: one line each, for whoever
+    has a log to write them to.
+    """
+
+    root: str
+    log_level: str
+    recorded: frozenset[int]
+    ignore_source_comm: tuple[bytes, ...]
+    max_tree_depth: int
+    list_process_interval: float
+    print: str
+    args: str
+    spool_dir: str
+    spool_limit: int
+    ring_size: int
+    logs: Endpoint | None
+    metrics: Endpoint | None
+    metric_interval_ms: int
+    warnings: tuple[str, ...]
+
+
+class ConfigurationFaults(Exception):  # noqa: N818  # not one error: it only carries them
+    """All that is wrong with a configuration.
+
+    faults: at least one, in the order of the options, those of OTEL_* variables last.
+    """
+
+    def __init__(self, faults: list[UsageError]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(map(str, faults)))
+
+
+def load(
+    values: Mapping[str, object], environment: Mapping[str, str], is_terminal: bool
+) -> Settings:
+    """Read options and variables; raises ConfigurationFaults with all that is wrong.
+
+    values: what the command line gave, by key of `options.OPTIONS` (text, a sequence of text for
+    a repeatable one, None or nothing when not given). It wins over KILLSNOOP_* variables.
+    is_terminal: whether standard output is one, for ``--print auto``.
+    """
+    said = given(values, environment)
+    faults: list[UsageError] = []
+
+    def one(key: str, read: Callable[[str], T], otherwise: T) -> T:
+        return _one(said[key], read, otherwise, faults)
+
+    root = one("root", _path, "/")
+    log_level = one("log_level", _log_level, "info")
+    recorded = selection.recorded(said["include_signals"], said["exclude_signals"], faults)
+    ignored = selection.ignored_comms(said["ignore_source_comm"], faults)
+    depth = one("max_tree_depth", lambda text: quantities.whole(text, 0, DEEPEST), 0)
+    interval = one("list_process_interval", lambda text: quantities.seconds(text, *INTERVALS), 0.0)
+    form = one("print", lambda text: quantities.word(text, PRINTS), "auto")
+    args = one("args", lambda text: quantities.word(text, ARGS), "redacted")
+    spool_dir = one("spool_dir", _path, "")
+    spool_limit = one("spool_limit", lambda text: quantities.size(text, *SPOOLS), 0)
+    ring_size = one("ring_size", lambda text: quantities.power_of_two(text, *RINGS), 0)
+    otlp = otel.read(environment)
+    faults += otlp.faults
+    if faults:
+        raise ConfigurationFaults(faults)
+
+    form = _resolved(form, is_terminal, otlp)
+    warnings = unknown_variables(environment)
+    if said["max_list_process_threads"].explicit:
+        warnings.append(f"{said['max_list_process_threads'].origin} does nothing here")
+    warnings += otlp.warnings
+    if not recorded:
+        warnings.append("no Unix signal is recorded: all are only counted")
+    elif form == "none" and otlp.logs is None:
+        warnings.append("records are neither shipped nor printed")
+    return Settings(
+        root,
+        log_level,
+        recorded,
+        ignored,
+        depth,
+        interval,
+        form,
+        args,
+        spool_dir,
+        spool_limit,
+        ring_size,
+        otlp.logs,
+        otlp.metrics,
+        otlp.metric_interval,
+        tuple(warnings),
+    )
+
+
+def _one(said: Given, read: Callable[[str], T], otherwise: T, faults: list[UsageError]) -> T:
+    """The last value given for an option, read; with a fault `otherwise`, which nobody will see."""
+    text = said.texts[-1]
+    try:
+        return read(text)
+    except UsageError as fault:
+        faults.append(UsageError(fault.what, said.on(text), fault.cure))
+        return otherwise
+
+
+def _path(text: str) -> str:
+    if not text:
+        raise UsageError("an empty path", cure="name a directory, or leave the option out")
+    return text
+
+
+def _log_level(text: str) -> str:
+    return quantities.word("warning" if text.strip().lower() == "warn" else text, LOG_LEVELS)
+
+
+def _resolved(form: str, is_terminal: bool, otlp: otel.Otlp) -> str:
+    """What ``auto`` means here."""
+    if form != "auto":
+        return form
+    if is_terminal:
+        return "tree"
+    return "none" if otlp.logs is not None and not otlp.console else "logfmt"

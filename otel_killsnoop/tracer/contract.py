@@ -1,0 +1,92 @@
+"""The contract with the kernel program (bpf/killsnoop.h), once: each member's place and code.
+
+Every format by which its bytes are unpacked is made from this one table.
+"""
+
+from __future__ import annotations
+
+from struct import Struct, calcsize
+
+from otel_killsnoop.model import NUMBERS
+
+SIGNAL, FORK, EXEC, EXIT = 1, 2, 3, 4  # enum killsnoop_kind
+
+# Each member's name and struct code, `party` standing for a whole struct killsnoop_party.
+_PARTY = "start Q  pid I  tid I  uid I  gid I  vpid I  flags I  cgroup Q  comm 16s"
+_BY_NUMBER = f"{NUMBERS}Q"
+
+
+def _members(text: str) -> dict[str, str]:
+    words = text.split()
+    members: dict[str, str] = {}
+    for name, code in zip(words[::2], words[1::2], strict=True):
+        if code == "party":
+            members |= {f"{name}.{inner}": one for inner, one in _members(_PARTY).items()}
+        else:
+            members[name] = code
+    return members
+
+
+_STRUCTS = {
+    "killsnoop_party": _members(_PARTY),
+    "killsnoop_signal": _members(
+        """
+        kind I  reserved 4x  time Q  source party  target party
+        number i  code i  error i  call i  info B  group B  result B  bits B
+        reserved2 4x  argument Q
+        """
+    ),
+    "killsnoop_fork": _members(
+        """
+        kind I  reserved 4x  time Q  child party
+        parent_start Q  parent_pid I  parent_tid I
+        real_parent_start Q  real_parent_pid I  reserved2 4x
+        """
+    ),
+    "killsnoop_exec": _members(
+        "kind I  argc I  time Q  self party  args_total I  args_size I  path_size I  old_tid I"
+    ),
+    "killsnoop_exit": _members("kind I  status i  time Q  start Q  pid I  tid I"),
+    "killsnoop_counts": _members(
+        f"""
+        sequence Q  scratch Q  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
+        folded {_BY_NUMBER}  lost {_BY_NUMBER}  submitted {_BY_NUMBER}  reserved 8x
+        """
+    ),
+    "killsnoop_table_counts": _members("sequence Q  seen Q  lost Q  submitted Q  reserved 32x"),
+}
+
+
+def _placed(members: dict[str, str]) -> dict[str, tuple[int, int]]:
+    places = {}
+    at = 0
+    for name, code in members.items():
+        places[name] = (at, calcsize(f"={code}"))
+        at += places[name][1]
+    return places
+
+
+LAYOUT: dict[str, dict[str, tuple[int, int]]] = {
+    name: _placed(members) for name, members in _STRUCTS.items()
+}
+"""Struct -> member -> (offset, size), a party's members as ``source.start``. Nothing is padded."""
+
+
+def whole(name: str) -> Struct:
+    """Of this struct, every member that is not reserved, in order."""
+    return Struct("=" + "".join(_STRUCTS[name].values()))
+
+
+def run(name: str, first: str, last: str) -> Struct:
+    """Of this struct, the members from one to another."""
+    members = list(_STRUCTS[name])
+    chosen = members[members.index(first) : members.index(last) + 1]
+    return Struct("=" + "".join(_STRUCTS[name][one] for one in chosen))
+
+
+def around(name: str, first: str, last: str) -> Struct:
+    """As `whole`, but the members from one to another taken together as bytes."""
+    codes = {**_STRUCTS[name], first: f"{run(name, first, last).size}s"}
+    members = list(codes)
+    inner = members[members.index(first) + 1 : members.index(last) + 1]
+    return Struct("=" + "".join(code for member, code in codes.items() if member not in inner))
