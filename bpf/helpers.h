@@ -10,6 +10,9 @@
 
 #include "symbols.h"
 
+#define true 1
+#define false 0
+
 #define INLINE static inline __attribute__((always_inline))
 
 #define map_lookup ((void *(*)(__u64 map, const void *key))1)
@@ -58,6 +61,28 @@
 #define AS_NUMBER(counts, pointer) ({ \
 	*(volatile __u64 *)&(counts)->scratch = (pointer); \
 	*(volatile __u64 *)&(counts)->scratch; })
+
+INLINE __u64 current_task(const bool direct)
+{
+	return direct ? PLAIN(direct, current_task_direct()) : current_task_number();
+}
+
+/* A word of kernel memory where the verifier has no type to go by. */
+INLINE __u64 word_at(__u64 address)
+{
+	__u64 word = 0;
+
+	read_kernel(&word, sizeof(word), address);
+	return word;
+}
+
+INLINE __u32 half_word_at(__u64 address)
+{
+	__u32 word = 0;
+
+	read_kernel(&word, sizeof(word), address);
+	return word;
+}
 
 /* Keeps the compiler from moving stores over it. */
 #define ORDER() asm volatile("" ::: "memory")

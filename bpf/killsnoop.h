@@ -12,12 +12,14 @@
 #ifndef KILLSNOOP_H
 #define KILLSNOOP_H
 
-#define KILLSNOOP_CONTRACT 1
+#define KILLSNOOP_CONTRACT 2
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
 #define KILLSNOOP_PATH 4096    /* bytes of the path given to exec, its NUL included */
 #define KILLSNOOP_COMMS 4      /* ignored source names compared in line; more go by a hash map */
+#define KILLSNOOP_TTY 32       /* bytes of a terminal's name carried, a NUL at the end */
+#define KILLSNOOP_LEVELS 4     /* nested PID namespaces whose numbers a fork record carries */
 #define KILLSNOOP_V1 (1ull << 63) /* in a cgroup id: it is of a v1 hierarchy */
 
 enum killsnoop_kind {
@@ -25,6 +27,8 @@ enum killsnoop_kind {
 	KILLSNOOP_FORK = 2,
 	KILLSNOOP_EXEC = 3,
 	KILLSNOOP_EXIT = 4,
+	KILLSNOOP_OOM = 5,
+	KILLSNOOP_ATTEMPT = 6,
 };
 
 /* What siginfo was handed to the kernel's send_signal. */
@@ -38,6 +42,22 @@ enum killsnoop_flags {
 	KILLSNOOP_INTERRUPT = 1, /* raised on an interrupt stack: current is a bystander */
 	KILLSNOOP_COMPAT = 2,    /* the call in progress is a 32-bit one */
 	KILLSNOOP_CALL = 4,      /* call and argument are known */
+};
+
+/* How the target's process handles the signal, at that moment. */
+enum killsnoop_disposition {
+	KILLSNOOP_UNKNOWN = 0,
+	KILLSNOOP_DEFAULT = 1,
+	KILLSNOOP_IGNORED = 2,
+	KILLSNOOP_HANDLED = 3,
+	KILLSNOOP_BLOCKED = 4, /* by the thread named to the kernel */
+};
+
+/* Where a fault's address lies; nothing more of it is told. */
+enum killsnoop_address {
+	KILLSNOOP_ADDRESS_NONE = 0,
+	KILLSNOOP_ADDRESS_NULL = 1,  /* in the first page */
+	KILLSNOOP_ADDRESS_OTHER = 2,
 };
 
 /* One side of a signal, or the subject of a fork or exec: a thread and its process. */
@@ -67,8 +87,27 @@ struct killsnoop_signal {
 	__u8 group;   /* 1 when directed at a process, 0 at a thread */
 	__u8 result;
 	__u8 bits;    /* KILLSNOOP_INTERRUPT and kin */
-	__u32 reserved2;
+	__u8 disposition;
+	__u8 address;
+	__u8 detailed; /* 1: a struct killsnoop_details follows */
+	__u8 reserved2;
 	__u64 argument; /* the call's first argument */
+};
+
+/* Behind a signal that the kernel raised: what a process's own does not need. */
+struct killsnoop_details {
+	char tty[KILLSNOOP_TTY]; /* the target's controlling terminal, empty if it has none */
+	__u32 session;   /* pid of the leader of the target's session, 0 if it is gone */
+	__u32 namespace; /* inode of the source's PID namespace */
+	__u64 cgroup;    /* in a write(2): kernfs id of the directory that the file is in, else 0 */
+	__u32 orphaned;  /* 1 when the source is no session leader */
+	__u32 reserved;
+};
+
+/* A process's number in one PID namespace. */
+struct killsnoop_level {
+	__u32 namespace; /* inode */
+	__u32 number;
 };
 
 struct killsnoop_fork {
@@ -81,7 +120,10 @@ struct killsnoop_fork {
 	__u32 parent_tid;
 	__u64 real_parent_start; /* whom the kernel made the parent */
 	__u32 real_parent_pid;
-	__u32 reserved2;
+	__u32 login_uid; /* of the audit system, ~0 when there was no login */
+	__u32 session;   /* likewise */
+	__u32 levels;    /* PID namespaces that the child is in below the initial one */
+	struct killsnoop_level level[KILLSNOOP_LEVELS]; /* outermost first */
 };
 
 /* Followed by args_size bytes of argv, then path_size bytes of path. */
@@ -94,6 +136,8 @@ struct killsnoop_exec {
 	__u32 args_size;  /* 0 although args_total is not: the pages could not be read */
 	__u32 path_size;  /* its NUL included */
 	__u32 old_tid;    /* of the thread that called exec */
+	__u32 login_uid;
+	__u32 session;
 };
 
 struct killsnoop_exit {
@@ -103,6 +147,36 @@ struct killsnoop_exit {
 	__u64 start;
 	__u32 pid;
 	__u32 tid; /* of the last thread */
+};
+
+/* The OOM killer has chosen; its SIGKILL to the same process was raised just before. */
+struct killsnoop_oom {
+	__u32 kind;
+	__u32 reserved;
+	__u64 time;
+	__u64 start;      /* of the victim */
+	__u32 pid;
+	__u32 tid;        /* of current: whoever asked for the memory, a bystander */
+	__u64 total_vm;   /* pages */
+	__u64 anon_rss;   /* pages, as are the next two */
+	__u64 file_rss;
+	__u64 shmem_rss;
+	__u64 page_tables; /* bytes */
+	__s32 score_adj;
+	__u32 reserved2;
+};
+
+/* A call that would have sent a signal and was refused, or one that sent signal 0. */
+struct killsnoop_attempt {
+	__u32 kind;
+	__u32 namespace; /* inode of the caller's PID namespace */
+	__u64 time;
+	struct killsnoop_party source;
+	__s32 call;
+	__s32 error;     /* errno, 0 for a signal 0 that was not refused */
+	__u64 argument[3];
+	__u8 bits;       /* KILLSNOOP_COMPAT */
+	__u8 reserved[7];
 };
 
 /* One element a CPU. sequence is odd while the rest changes, so a reader that sees the same

@@ -5,6 +5,8 @@
 #include "helpers.h"
 #include "killsnoop.h"
 
+#define TS_COMPAT 2
+
 /* The cgroup that says most: a v1 controller's unless that is the hierarchy's root, else v2's. */
 INLINE __u64 cgroup_of(const bool direct, __u64 task)
 {
@@ -54,11 +56,32 @@ INLINE __u32 namespace_pid(const bool direct, __u64 signal, __u32 host)
 	return number;
 }
 
+/* The inode of the PID namespace that a task is in. */
+INLINE __u32 namespace_of(const bool direct, __u64 task)
+{
+	__u64 pid = FIELD(direct, __u64, task, task_thread_pid);
+	__u32 level;
+
+	if (!pid)
+		return 0;
+	level = FIELD(direct, __u32, pid, pid_level);
+	if (level > 32)
+		return 0;
+	return half_word_at(word_at(pid + SYM(pid_numbers) + level * SYM(upid_size) +
+				    SYM(upid_ns)) + SYM(pid_ns_inode));
+}
+
 INLINE __u64 start_of(const bool direct, __u64 task)
 {
 	__u64 leader = FIELD(direct, __u64, task, task_group_leader);
 
 	return leader ? FIELD(direct, __u64, leader, task_start) : 0;
+}
+
+/* Whether the task is in a system call of a 32-bit program. */
+INLINE bool is_compat(const bool direct, __u64 task)
+{
+	return SYM(set_compat) && (FIELD(direct, __u32, task, task_status) & TS_COMPAT);
 }
 
 INLINE void comm_of(const bool direct, char *to, __u64 task)

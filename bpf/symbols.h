@@ -10,20 +10,29 @@
 
 #define SYMBOLS(X) \
 	X(map_ring) X(map_counts) X(map_table_counts) X(map_exec) X(map_comms) \
-	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) X(set_many_comms) \
+	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) \
+	X(set_many_comms) X(set_victim_task) X(set_zero) \
 	X(set_excluded) X(set_comms) X(set_thread_size) \
 	X(set_comm0_low) X(set_comm0_high) X(set_comm1_low) X(set_comm1_high) \
 	X(set_comm2_low) X(set_comm2_high) X(set_comm3_low) X(set_comm3_high) \
 	X(task_pid) X(task_tgid) X(task_flags) X(task_start) X(task_comm) X(task_cred) \
 	X(task_group_leader) X(task_real_parent) X(task_signal) X(task_cgroups) X(task_stack) \
-	X(task_mm) X(task_exit_code) X(task_status) \
+	X(task_mm) X(task_exit_code) X(task_status) X(task_sighand) X(task_blocked) X(task_login_uid) \
+	X(task_session) X(task_files) X(task_thread_pid) \
 	X(cred_uid) X(cred_gid) \
-	X(signal_tgid_pid) X(signal_flags) X(signal_exit_code) X(signal_live) \
-	X(pid_level) X(pid_numbers) X(upid_size) X(upid_nr) \
+	X(signal_tgid_pid) X(signal_session_pid) X(signal_leader) X(signal_tty) X(signal_score_adj) \
+	X(signal_flags) X(signal_exit_code) X(signal_live) \
+	X(pid_level) X(pid_numbers) X(upid_size) X(upid_nr) X(upid_ns) X(pid_ns_inode) \
+	X(sighand_action) X(action_size) X(action_handler) X(tty_name) \
+	X(files_table) X(table_files) X(file_dentry) X(dentry_parent) X(dentry_inode) X(inode_number) \
 	X(css_set_default) X(css_set_v1) X(css_cgroup) X(cgroup_level) X(cgroup_kn) X(kernfs_id) \
-	X(mm_arg_start) X(mm_arg_end) X(bprm_filename) X(bprm_argc) \
-	X(regs_call) X(regs_argument) X(regs_argument32) \
-	X(info_errno) X(info_code)
+	X(mm_arg_start) X(mm_arg_end) X(mm_total_vm) X(mm_page_tables) X(mm_rss) X(mm_rss_step) \
+	X(bprm_filename) X(bprm_argc) \
+	X(regs_call) X(regs_argument) X(regs_argument2) X(regs_argument3) \
+	X(regs_argument32) X(regs_argument2_32) X(regs_argument3_32) \
+	X(info_errno) X(info_code) X(info_address) \
+	X(call_kill) X(call_tkill) X(call_tgkill) X(call_queue) X(call_tgqueue) X(call_pidfd) \
+	X(call32_kill) X(call32_tkill) X(call32_tgkill) X(call32_queue) X(call32_tgqueue)
 
 enum symbol {
 #define X(name) SYMBOL_##name,

@@ -1,0 +1,67 @@
+/* Calls that would send a signal, at their end: those that were refused, and signal 0.
+ *
+ * Run at every system call's end where it hangs on sys_exit: so the first test is the one that
+ * nearly all calls fail.
+ */
+#ifndef ATTEMPT_H
+#define ATTEMPT_H
+
+#include "filter.h"
+#include "helpers.h"
+#include "killsnoop.h"
+#include "party.h"
+
+#define ERRNO_MOST 4095
+
+enum call_form { NO_CALL, NUMBER_SECOND, NUMBER_THIRD };
+
+INLINE bool is_of_interest(__s64 returned)
+{
+	return (returned < 0 && returned >= -ERRNO_MOST) || (returned == 0 && SYM(set_zero));
+}
+
+/* Where the call has the signal's number, if it is one that sends signals. */
+INLINE enum call_form form_of(bool compat, __s32 call)
+{
+	if (call == (__s32)SYM(call_pidfd))
+		return NUMBER_SECOND;
+	if (compat) {
+		if (call == (__s32)SYM(call32_kill) || call == (__s32)SYM(call32_tkill) ||
+		    call == (__s32)SYM(call32_queue))
+			return NUMBER_SECOND;
+		if (call == (__s32)SYM(call32_tgkill) || call == (__s32)SYM(call32_tgqueue))
+			return NUMBER_THIRD;
+		return NO_CALL;
+	}
+	if (call == (__s32)SYM(call_kill) || call == (__s32)SYM(call_tkill) ||
+	    call == (__s32)SYM(call_queue))
+		return NUMBER_SECOND;
+	if (call == (__s32)SYM(call_tgkill) || call == (__s32)SYM(call_tgqueue))
+		return NUMBER_THIRD;
+	return NO_CALL;
+}
+
+INLINE void arguments_of(const bool direct, bool compat, __u64 registers, __u64 *to)
+{
+	if (compat) {
+		to[0] = (__u32)FIELD(direct, __u64, registers, regs_argument32);
+		to[1] = (__u32)FIELD(direct, __u64, registers, regs_argument2_32);
+		to[2] = (__u32)FIELD(direct, __u64, registers, regs_argument3_32);
+	} else {
+		to[0] = FIELD(direct, __u64, registers, regs_argument);
+		to[1] = FIELD(direct, __u64, registers, regs_argument2);
+		to[2] = FIELD(direct, __u64, registers, regs_argument3);
+	}
+}
+
+/* Whether the user wants to hear of it: as with a signal that is raised. */
+INLINE bool is_wanted(__s64 returned, __u32 number)
+{
+	if (number == 0)
+		return SYM(set_zero) != 0;
+	if (returned == 0)
+		return false; /* it was raised, and recorded as that */
+	return number > 64 || !is_excluded(number);
+}
+
+#endif

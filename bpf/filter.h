@@ -1,0 +1,43 @@
+/* What the user asked not to hear of. It is counted all the same. */
+#ifndef FILTER_H
+#define FILTER_H
+
+#include "helpers.h"
+#include "party.h"
+
+/* Whether a signal of that number is to be left out; bit 0 is signal 1's, as in sigset_t. */
+INLINE bool is_excluded(__u64 number)
+{
+	return SYM(set_excluded) >> ((number - 1) & 63) & 1;
+}
+
+INLINE bool same_name(__u64 low, __u64 high, __u64 other_low, __u64 other_high)
+{
+	return low == other_low && high == other_high;
+}
+
+/* Whether the source's command is one of those that the user asked not to hear of. */
+INLINE bool is_ignored(const bool direct, __u64 task)
+{
+	__u64 name[2];
+	__u64 leader = FIELD(direct, __u64, task, task_group_leader);
+
+	if (!leader)
+		return false;
+	comm_of(direct, (char *)name, leader);
+	/* The kernel pads a name with NULs, but what lies behind the first one is no part of it. */
+	if (SYM(set_many_comms))
+		return map_lookup(SYM(map_comms), name) != 0;
+	if (same_name(name[0], name[1], SYM(set_comm0_low), SYM(set_comm0_high)))
+		return true;
+	if (SYM(set_comms) > 1 &&
+	    same_name(name[0], name[1], SYM(set_comm1_low), SYM(set_comm1_high)))
+		return true;
+	if (SYM(set_comms) > 2 &&
+	    same_name(name[0], name[1], SYM(set_comm2_low), SYM(set_comm2_high)))
+		return true;
+	return SYM(set_comms) > 3 &&
+	       same_name(name[0], name[1], SYM(set_comm3_low), SYM(set_comm3_high));
+}
+
+#endif
