@@ -157,8 +157,9 @@ def settle() -> None:
 
 
 def fence() -> None:
-    """Order this thread's reads of memory that the kernel writes.
+    """Order what this thread loads and stores before it and after it.
 
-    Any membarrier(2) does, on every machine; x86 orders reads by itself.
+    By MEMBARRIER_CMD_GLOBAL_EXPEDITED, which does so for its caller too, however few threads
+    there are. For machines that reorder loads; x86 does not.
     """
-    _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(0), ctypes.c_long(0), 0)
+    _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(2), ctypes.c_long(0), 0)

@@ -16,8 +16,9 @@ def find(raw: bytes, wanted: Mapping[str, Sequence[str]]) -> dict[str, int]:
     from the result.  An alternative is one of
     ``task_struct.thread_info.status``: byte offset of a member, also of one in an anonymous
     struct or union; a bit field counts as missing.  ``sizeof upid``: bytes of a struct or union.
-    ``typedef T``, ``function F``, ``struct S`` (or union): its type id.  ``arguments T``: T is a pointer to a function: how many
-    parameters that has after its first.  ``enumerator E``: its value.
+    ``typedef T``, ``function F``, ``struct S`` (or union): its type id.  ``arguments T``: T is a
+    pointer to a function: how many parameters that has after its first.  ``enumerator E``: its
+    value.
     `BtfError` if the bytes read on the way are not BTF; what lies behind the last answer is not
     looked at.  ValueError for an alternative of another form.
     """

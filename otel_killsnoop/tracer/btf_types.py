@@ -142,7 +142,7 @@ class Types:
     def _member(
         self, identity: int, key: bytes, searched: set[int], depth: int
     ) -> tuple[int, int, bool] | None:
-        """(offset in bits, type id, is it a bit field). searched: the types that have no such member."""
+        """(offset in bits, type id, is it a bit field). searched: the types that have none such."""
         kind, count, size = self.kind(identity)
         if kind not in (STRUCT, UNION) or identity in searched:
             return None
@@ -174,10 +174,8 @@ class Types:
     def _is_narrow(self, identity: int) -> bool:
         """Whether an integer type is itself a bit field's, as older BTF has it."""
         bare = self.bare(identity)
-        kind, _, size = self.kind(bare)
-        if kind != INT:
-            return False
-        return self._words[self._places[bare] + _HEADER] & 0xFF00FF != 8 * size  # shift, width
+        kind, _, size = self.kind(bare)  # in an integer follows shift << 16 | width
+        return kind == INT and self._words[self._places[bare] + _HEADER] & 0xFF00FF != 8 * size
 
     def _walk(self) -> bool:
         """Go on over a chunk of types and note what is asked for; False at the end."""

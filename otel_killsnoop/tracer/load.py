@@ -141,7 +141,8 @@ def _attach(
             maps["map_table_counts"], counters.TABLE, cpus * len(counters.TABLE_PROGRAMS)
         )
         try:
-            ring = map_ring(maps["map_ring"], options.ring_size)
+            fence = {} if os.uname().machine == "x86_64" else {"fence": bpf.fence}
+            ring = map_ring(maps["map_ring"], options.ring_size, **fence)
             for event in _ORDER:
                 links.append(_link(programs[event], symbols.TRACEPOINTS[event], direct))
         except OSError as error:

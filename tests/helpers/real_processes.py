@@ -15,9 +15,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from real_collector import wait_until
+
 RARE = signal.SIGRTMIN + 11
 RARE_NAME = "SIGRTMIN+11"
 """A signal that nobody else on the host sends: tests that select it are alone."""
+
+STARTED = ["sh", "-c", "echo; read line"]
+"""How the command line of what a subject starts begins."""
 
 PYTHON = [sys.executable, "-I", "-S"]  # starts in a third of the time
 
@@ -30,14 +35,21 @@ def say(*words):
     print(*words, flush=True)
 def wait():
     return sys.stdin.readline()
+def start(*args):  # a program; returns when it runs
+    pid = os.posix_spawn('/bin/sh', ['sh', '-c', 'echo; read line', *args], {}, file_actions=[
+        (os.POSIX_SPAWN_DUP2, _waits, 0), (os.POSIX_SPAWN_DUP2, _tell, 1)])
+    assert os.read(_told, 1)
+    return pid
+_told, _tell = os.pipe()
+_waits, _held = os.pipe()
 """
 
 
 class Subject:
     """A process that runs a few lines of Python and talks over pipes.
 
-    In the lines: ``say(words)`` answers ``heard()``, ``wait()`` returns at ``go()``, and RARE
-    and ``rename(bytes)`` are there.
+    In the lines: ``say(words)`` answers ``heard()``, ``wait()`` returns at ``go()``, and RARE,
+    ``rename(bytes)`` and ``start(*args)`` (of ``STARTED`` with these arguments) are there.
     """
 
     def __init__(
@@ -89,7 +101,7 @@ class Pair:
     """A sender and a target, both gone, as the workload knows them.
 
     above: pids of the parents that both have in common, nearest first, as far as they are the
-    workload's own.
+    workload's own.  worker: the last argument of the nearest two.
     """
 
     def __init__(self, line: str) -> None:
@@ -99,13 +111,21 @@ class Pair:
         self.target: int = told["target"]
         self.target_args: list[str] = told["target_args"]
         self.above: list[int] = told["above"]
+        self.worker: str = told["worker"]
 
 
-def short_lives(workers: int, each: int, number: int = RARE) -> tuple[int, list[Pair]]:
-    """Pairs of a target and its killer, born and gone; returns their forebear and the pairs."""
+def short_lives(
+    workers: int, each: int, manner: str = "settled", number: int = RARE
+) -> tuple[int, list[Pair]]:
+    """Pairs of a target and its killer, born and gone; returns their forebear and the pairs.
+
+    manner: ``settled`` or ``hasty``, see short_lives.py.
+    """
     script = str(Path(__file__).with_name("short_lives.py"))
     with subprocess.Popen(
-        [*PYTHON, script, str(workers), str(each), str(number)], stdout=subprocess.PIPE, text=True
+        [*PYTHON, script, str(workers), str(each), str(int(number)), manner],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as forebear:
         assert forebear.stdout is not None
         pairs = [Pair(line) for line in forebear.stdout]
@@ -113,10 +133,24 @@ def short_lives(workers: int, each: int, number: int = RARE) -> tuple[int, list[
     return forebear.pid, pairs
 
 
+def settle(pid: int, comm: str) -> None:
+    """Wait until a process runs the program of that name, and has come to wait in it.
+
+    Whoever started it may know of it before the kernel is done with starting it.
+    """
+    wait_until(
+        lambda: comm_of(pid) == comm and _stat(pid)[0] == "S", 20, f"{comm}[{pid}] to have settled"
+    )
+
+
 def parent_of(pid: int) -> int:
     """The kernel's parent, by /proc; 0 for none."""
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
     stat = Path(f"/proc/{pid}/stat").read_bytes()
-    return int(stat[stat.rindex(b")") + 2 :].split()[1])
+    return stat[stat.rindex(b")") + 2 :].decode("ascii").split()
 
 
 def comm_of(pid: int) -> str:

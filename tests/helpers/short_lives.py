@@ -1,9 +1,10 @@
 """A workload: WORKERS processes, each of which makes EACH pairs of a target and its killer.
 
-    python short_lives.py WORKERS EACH SIGNAL
+    python short_lives.py WORKERS EACH SIGNAL settled|hasty
 
 Each pair has a parent of its own; all three are gone within milliseconds. A line of JSON a pair
-tells who they were. Run as a program, never imported.
+tells who they were. settled: the target runs its own program when it is killed; hasty: its parent
+knows only that the kernel has begun with it. Run as a program, never imported.
 """
 
 from __future__ import annotations
@@ -14,35 +15,40 @@ import subprocess
 import sys
 
 
-def pair(worker: str, number: str, count: int, above: list[int]) -> None:
+def pair(worker: str, number: str, count: int, above: list[int], settled: bool) -> None:
     """Be the parent of a pair."""
-    target_args = ["sleep", "600", f"0.{worker}{count:04d}"]
-    # It returns only when the new program runs: so nobody is killed under his parent's name.
-    target = os.posix_spawn("/bin/sleep", target_args, {})
-    sender_args = ["sh", "-c", 'kill "-$1" "$2"', "killer", number, str(target)]
+    target_args = ["sh", "-c", "echo; read line", "target", f"of {worker}, {count}", "\xe9"]
+    told, tell = os.pipe()
+    wait, _held = os.pipe()
+    streams = [(os.POSIX_SPAWN_DUP2, wait, 0), (os.POSIX_SPAWN_DUP2, tell, 1)]
+    target = os.posix_spawn("/bin/sh", target_args, {}, file_actions=streams)
+    if settled:
+        assert os.read(told, 1) == b"\n"
+    sender_args = ["dash", "-c", 'kill "-$1" "$2"', "killer", number, str(target)]
     sender_args.append(f"of {worker}, {count}")
-    sender = os.posix_spawn("/bin/sh", sender_args, {})
+    sender = os.posix_spawn("/bin/dash", sender_args, {})
     assert os.waitpid(sender, 0)[1] == 0
     status = os.waitpid(target, 0)[1]
     assert os.WTERMSIG(status) == int(number), status
-    told = {
+    line = {
         "sender": sender,
         "sender_args": sender_args,
         "target": target,
         "target_args": target_args,
         "above": [os.getpid(), *above],
+        "worker": worker,
     }
-    os.write(1, json.dumps(told).encode() + b"\n")  # short enough to be written whole
+    os.write(1, json.dumps(line).encode() + b"\n")  # short enough to be written whole
 
 
-def work(worker: str, each: int, number: str) -> None:
+def work(worker: str, each: int, number: str, settled: bool) -> None:
     """Make pairs, one after the other."""
     above = [os.getpid(), os.getppid()]
     for count in range(each):
         child = os.fork()
         if child == 0:
             try:
-                pair(worker, number, count, above)
+                pair(worker, number, count, above, settled)
                 os._exit(0)
             finally:
                 os._exit(1)
@@ -50,10 +56,10 @@ def work(worker: str, each: int, number: str) -> None:
 
 
 def main() -> None:
-    """Be the forebear, or with a fourth argument a worker."""
-    workers, each, number = sys.argv[1:4]
-    if len(sys.argv) > 4:
-        work(sys.argv[4], int(each), number)
+    """Be the forebear, or with a fifth argument a worker."""
+    workers, each, number, manner = sys.argv[1:5]
+    if len(sys.argv) > 5:
+        work(sys.argv[5], int(each), number, manner == "settled")
         return
     command = [sys.executable, "-I", "-S", *sys.argv]
     running = [subprocess.Popen([*command, str(one)]) for one in range(int(workers))]

@@ -22,6 +22,8 @@ ALL = {
         "older.narrow",
         "sizeof sigval",
         "typedef last_of_all",
+        "function it",
+        "struct task_struct",
         "arguments btf_trace_it",
         "enumerator TOP",
         "enumerator LOW",
@@ -116,7 +118,7 @@ def header(**changed: int) -> bytes:
         (header(strings=0xFFFFFFFF), "cut off after 28 bytes"),
         (header(strings_size=0), "NUL"),
         (header(strings_size=4), "NUL"),
-        (header(strings=3, strings_size=1), "NUL"),
+        (header(strings=1, strings_size=2), "NUL"),
         (header(types_size=4), "type 1 is cut off"),
     ],
 )

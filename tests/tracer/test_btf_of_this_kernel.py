@@ -17,6 +17,7 @@ from made_btf import (
     DECL_TAG,
     ENUM,
     ENUM64,
+    FUNC,
     FUNC_PROTO,
     INT,
     RESTRICT,
@@ -49,6 +50,7 @@ NAMES = (
     + ["mm_struct.arg_start", "mm_struct.arg_end", "linux_binprm.filename", "linux_binprm.argc"]
     + ["pt_regs.orig_ax", "pt_regs.di", "pt_regs.bx", "pt_regs.syscallno"]
     + [f"kernel_siginfo.si_{m}" for m in "signo errno code".split()]
+    + ["struct task_struct", "struct sigval", "struct pid_t", "function do_exit", "function pid_t"]
     + [f"sizeof {m}" for m in "upid task_struct siginfo sigval no_such_struct_at_all".split()]
     + [
         f"{verb} btf_trace_{m}"
@@ -134,11 +136,14 @@ class Plain:
                         width = 64 if high else 32
                         return value - (1 << width) if flag and value >= 1 << width - 1 else value
             return None
+        if verb == "struct":
+            return next((i for i, t in enumerate(self.types) if t in records), None)
         if verb:
-            aliases = [i for i, t in enumerate(self.types) if t.kind == TYPEDEF and t.name == name]
-            if verb == "typedef" or not aliases:
-                return aliases[0] if aliases else None
-            return len(self.strip(self.strip(aliases[0]).third).rest) - 1
+            kind = FUNC if verb == "function" else TYPEDEF
+            ids = [i for i, t in enumerate(self.types) if t.kind == kind and t.name == name]
+            if verb != "arguments" or not ids:
+                return ids[0] if ids else None
+            return len(self.strip(self.strip(ids[0]).third).rest) - 1
         total, record = 0, records[0] if records else None
         for step in path:
             if record is None or step not in self.members(record):
