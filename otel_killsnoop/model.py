@@ -22,8 +22,14 @@ class Facts:
     as text when the kernel's headers name none.  cause: see docs/fields.md.  call: name of the
     system call in progress that sent it, None when there was none or it cannot be told.
     scope: ``process``, ``thread`` or ``group``.  result: ``delivered``, ``ignored``,
-    ``already_pending``, ``overflow_fail`` or ``lose_info``.  has_source: False when no process
+    ``already_pending``, ``overflow_fail``, ``lose_info``; of an attempt ``refused``, or
+    ``tested`` for a signal 0 that was not refused.  has_source: False when no process
     sent it, whoever was current (then the event's source fields name a bystander, or the target).
+    disposition: how the target handles it at that moment: ``default``, ``ignored``, ``handled``,
+    ``blocked``; None if that cannot be told.  forged: the sender gave a siginfo that claims to be
+    another's.  address: of a memory fault, ``null_page`` or ``other``.  session: of cause
+    ``session``, ``leader_exit`` or ``orphaned_group``.  error: of a refused attempt, the errno's
+    name (``EPERM``).
     """
 
     number: int
@@ -34,6 +40,42 @@ class Facts:
     scope: str
     result: str
     has_source: bool
+    disposition: str | None = None
+    forged: bool = False
+    address: str | None = None
+    session: str | None = None
+    error: str | None = None
+
+
+class OomSizes(NamedTuple):
+    """What the OOM killer's victim held; bytes, and the adjustment of its score."""
+
+    total_vm: int
+    anon_rss: int
+    file_rss: int
+    shmem_rss: int
+    page_tables: int
+    score_adj: int
+
+
+class Details(NamedTuple):
+    """What few signals have beside their facts and parties; each part may be missing.
+
+    tty: of cause ``tty`` and ``job``, the terminal's name (``pts/3``).  session_pid: likewise, the
+    leader of the session there.  namespace: of cause ``pidns``, inode of the namespace.  cgroup:
+    of cause ``cgroup.kill``, kernfs id of what was killed.  argument: the call's first argument,
+    of sends to a group and of refused attempts.  group_id: of a send to a group, the sequence of
+    its first member's record; group_size: how many members got it.  oom: of cause ``oom``.
+    """
+
+    tty: bytes = b""
+    session_pid: int = 0
+    namespace: int = 0
+    cgroup: int = 0
+    argument: int | None = None
+    group_id: int = 0
+    group_size: int = 0
+    oom: OomSizes | None = None
 
 
 class Signal(NamedTuple):
@@ -66,6 +108,48 @@ class Signal(NamedTuple):
     target_flags: int
     target_cgroup: int
     target_comm: bytes
+    details: Details | None = None
+
+
+class Attempt(NamedTuple):
+    """A call that would have sent a signal and was refused, or that sent signal 0.
+
+    facts.result is ``refused`` or ``tested``.  source_*: the caller, as in `Signal`.  namespace:
+    inode of the caller's PID namespace.  target: the process that was meant, by its number in
+    that namespace, or a thread's where target_is_thread; None where the call names none (a group,
+    every process) or it cannot be told.  argument: the call's first argument.
+    """
+
+    sequence: int
+    facts: Facts
+    time: int
+    source_start: int
+    source_pid: int
+    source_tid: int
+    source_uid: int
+    source_gid: int
+    source_vpid: int
+    source_flags: int
+    source_cgroup: int
+    source_comm: bytes
+    namespace: int
+    target: int | None
+    target_is_thread: bool
+    argument: int
+
+
+class Oom(NamedTuple):
+    """The OOM killer chose this process. start: 0 where the kernel does not tell it.
+
+    tid: of the thread that asked for memory, which is a bystander.
+    """
+
+    sequence: int
+    time: int
+    pid: int
+    start: int
+    tid: int
+    sizes: OomSizes | None
 
 
 class Fork(NamedTuple):
@@ -73,6 +157,8 @@ class Fork(NamedTuple):
 
     parent_*: the process that called fork or clone (parent_tid its forking thread).
     real_parent_*: whom the kernel made its parent (differs for CLONE_PARENT).
+    login_uid, audit_session: of the audit system's login, None when there was none.
+    levels: (namespace inode, number) in each PID namespace below the initial one, outermost first.
     """
 
     sequence: int
@@ -91,6 +177,9 @@ class Fork(NamedTuple):
     parent_tid: int
     real_parent_start: int
     real_parent_pid: int
+    login_uid: int | None = None
+    audit_session: int | None = None
+    levels: tuple[tuple[int, int], ...] = ()
 
 
 class Exec(NamedTuple):
@@ -116,6 +205,8 @@ class Exec(NamedTuple):
     args_cut: bool
     filename: bytes
     args: tuple[bytes, ...]
+    login_uid: int | None = None
+    audit_session: int | None = None
 
 
 class Exit(NamedTuple):
@@ -129,7 +220,7 @@ class Exit(NamedTuple):
     status: int
 
 
-Event = Signal | Fork | Exec | Exit
+Event = Signal | Fork | Exec | Exit | Oom | Attempt
 
 # --- who is who ------------------------------------------------------------------------------
 
@@ -144,7 +235,10 @@ class Process:
     process.  path: what exec was given, or /proc/PID/exe; empty if unknown.  args: after
     redaction; empty for kernel threads and where unknown.  args_count: the true count.
     args_cut: not all of the arguments are in ``args``.  cgroup: path as in /proc/PID/cgroup, None
-    if unknown.  known_from: ``exec``, ``fork``, ``procfs`` or ``partial``.
+    if unknown.  known_from: ``exec``, ``fork``, ``procfs`` or ``partial``.  login_uid,
+    login_user, audit_session: who logged in, by the audit system; None without a login.
+    title: what the process shows as its arguments now, joined by spaces and redacted as they are;
+    None where that is the same as ``args``, or unknown.
     """
 
     pid: int
@@ -164,6 +258,10 @@ class Process:
     pod_uid: str | None
     systemd_unit: str | None
     known_from: str
+    login_uid: int | None = None
+    login_user: str | None = None
+    audit_session: int | None = None
+    title: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,11 +279,31 @@ class Side:
 
 
 class Joined(NamedTuple):
-    """A signal with both its sides; source is None when no process sent it."""
+    """A signal with both its sides.
+
+    source is None when no process sent it.  target is None only for an attempt (facts.result
+    ``refused`` or ``tested``) that meant no process, or none that exists; the signal's target
+    fields are then 0 and empty.
+    """
 
     signal: Signal
     source: Side | None
+    target: Side | None
+
+
+class Death(NamedTuple):
+    """A process that ended by a signal. status: as wait(2) has it; its low 7 bits are not 0.
+
+    sequence, time: of its exit event.  run_time: ns from start to end.  killer: the sequence of
+    the signal's record that it died of, None when that was not recorded.
+    """
+
+    sequence: int
+    time: int
+    status: int
+    run_time: int
     target: Side
+    killer: int | None
 
 
 # --- what is shipped, and what is counted ----------------------------------------------------
