@@ -1,0 +1,64 @@
+"""What is shipped, and what is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Request(NamedTuple):
+    """One OTLP export request, serialised and not compressed, and how many records are in it."""
+
+    body: bytes
+    records: int
+
+
+NUMBERS = 65  # signal numbers 0 to 64: the length of every by-number tuple below
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCounts:
+    """What the kernel program counted since it was loaded; the first five by signal number.
+
+    For every number n: generated[n] = filtered[n] + folded[n] + lost[n] + submitted[n].
+    table_lost: fork, exec and exit records that found the ring full, by program name.
+    recursion_misses: times the kernel skipped a program, by program name.
+    """
+
+    generated: tuple[int, ...] = (0,) * NUMBERS
+    filtered: tuple[int, ...] = (0,) * NUMBERS
+    folded: tuple[int, ...] = (0,) * NUMBERS
+    lost: tuple[int, ...] = (0,) * NUMBERS
+    submitted: tuple[int, ...] = (0,) * NUMBERS
+    table_lost: Mapping[str, int] = field(default_factory=dict)
+    recursion_misses: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShippingCounts:
+    """Log records, counted where they change hands, since the agent started.
+
+    recovered + spooled = delivered + rejected + evicted + on_disk, at every moment.
+    recovered: found in the spool at start.  unspooled: could not be written and are gone.
+    """
+
+    recovered: int = 0
+    spooled: int = 0
+    delivered: int = 0
+    rejected: int = 0
+    evicted: int = 0
+    on_disk: int = 0
+    unspooled: int = 0
+    requests: Mapping[str, int] = field(default_factory=dict)  # by outcome: delivered, retried, ...
+
+
+@dataclass(frozen=True, slots=True)
+class TableCounts:
+    """The process table's size and what it had to forget or could not know."""
+
+    entries: int = 0
+    bytes: int = 0
+    evicted: int = 0
+    partial: int = 0
+    masked: int = 0
