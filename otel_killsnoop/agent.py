@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from otel_killsnoop.settings import Settings
 from otel_killsnoop.tracer import load
+from otel_killsnoop.tracer.options import Options
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,9 +26,9 @@ LOOK = 1.0  # seconds between looks at what was lost
 STOP = 8.0  # seconds from the wish to stop to giving up on the destination
 
 
-def tracer_options(settings: Settings) -> load.Options:
+def tracer_options(settings: Settings) -> Options:
     """What the tracer needs to know of the settings."""
-    return load.Options(
+    return Options(
         recorded=settings.recorded,
         ignored=settings.ignore_source_comm,
         ring_size=settings.ring_size,

@@ -49,6 +49,7 @@ class Stages(Protocol):
     """What the rooms do for a batch; ``agent`` puts it together."""
 
     def decode(self, records: list[tuple[int, bytes]]) -> list[Event]: ...
+    def judge(self, events: Sequence[Event], waited: int) -> tuple[list[Event], list[Event]]: ...
     def apply(self, events: Sequence[Event], waited: int) -> Applied: ...
     def encode(self, joined: Sequence[Joined], offset_ns: int) -> list[Request]: ...
     def flat(self, joined: Joined, offset_ns: int) -> Mapping[str, object]: ...
@@ -76,6 +77,7 @@ class Pipeline:
         self._put = put
         self._printer = printer
         self._offset = offset
+        self._unjudged: list[Event] = []
         self._waiting: Sequence[Event] = ()
         self._pending: list[Request] = []
         self._trouble = False
@@ -83,8 +85,8 @@ class Pipeline:
 
     @property
     def waiting(self) -> bool:
-        """Whether signals wait for the fork records of who they name."""
-        return bool(self._waiting)
+        """Whether signals wait for records that tell more of them or of whom they name."""
+        return bool(self._waiting or self._unjudged)
 
     @property
     def pending(self) -> int:
@@ -100,12 +102,13 @@ class Pipeline:
         if not self.settle():
             return 0
         records = self._ring.read(BATCH)
-        waited = len(self._waiting)
-        if not records and not waited:
+        if not records and not self.waiting:
             return 0
-        events: Sequence[Event] = self._stages.decode(records)
-        if waited:
-            events = [*self._waiting, *events]
+        events: Sequence[Event] = [*self._unjudged, *self._stages.decode(records)]
+        told = len(events) if last else len(self._unjudged)
+        ready, self._unjudged = self._stages.judge(events, told)
+        waited = len(self._waiting)
+        events = [*self._waiting, *ready] if waited else ready
         applied = self._stages.apply(events, len(events) if last else waited)
         self._waiting = applied.rest
         self._take(applied.joined)
@@ -137,8 +140,8 @@ class Pipeline:
             _log.info("the spool can be written again")
             self._trouble = False
         # Up to the first event that waits: should the agent die, it is still in the ring.
-        before = self._waiting[0].sequence - self._made_at if self._waiting else None
-        self._ring.commit(before)
+        held = [events[0].sequence for events in (self._waiting, self._unjudged) if events]
+        self._ring.commit(min(held) - self._made_at if held else None)
         return True
 
     def _take(self, joined: list[Joined]) -> None:

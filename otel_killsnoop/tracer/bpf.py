@@ -17,7 +17,7 @@ from otel_killsnoop.errors import KernelError, PrivilegeError
 HASH, ARRAY, PERCPU_ARRAY, RINGBUF = 1, 2, 6, 27
 MMAPABLE = 1 << 10
 RAW_TRACEPOINT, TRACING = 17, 26
-TRACE_RAW_TP = 23  # the attach type of tp_btf programs
+TRACE_RAW_TP, TRACE_FEXIT = 23, 25  # attach types of TRACING programs: tp_btf, a function's end
 
 _MAP_CREATE, _MAP_UPDATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _INFO = 0, 2, 5, 17, 15
 _NUMBERS = {  # bpf, membarrier
@@ -83,14 +83,17 @@ def update(descriptor: int, key: bytes, value: bytes) -> None:
     )
 
 
-def load_program(kind: int, code: bytes, name: str, attach_btf_id: int = 0) -> int:
+def load_program(
+    kind: int, code: bytes, name: str, attach_btf_id: int = 0, attach_type: int = 0
+) -> int:
     """A descriptor of a verified program.
 
-    attach_btf_id: for TRACING, the type id of the typedef btf_trace_*.  `PrivilegeError` for
-    EPERM, else `KernelError` with the end of the verifier's log.
+    attach_btf_id, attach_type: of TRACING, the type id of the typedef btf_trace_* or of the
+    function, and TRACE_*.  `PrivilegeError` for EPERM, else `KernelError` with the end of the
+    verifier's log.
     """
     try:
-        return _load(kind, code, name, attach_btf_id, None)
+        return _load(kind, code, name, attach_btf_id, attach_type, None)
     except OSError as error:
         if error.errno == errno.EPERM:
             what = f"the kernel does not let this process load the program {name}"
@@ -98,7 +101,7 @@ def load_program(kind: int, code: bytes, name: str, attach_btf_id: int = 0) -> i
             raise PrivilegeError(what, "bpf(2)", cure) from error
     log = ctypes.create_string_buffer(_LOG_BYTES)
     try:
-        return _load(kind, code, name, attach_btf_id, log)
+        return _load(kind, code, name, attach_btf_id, attach_type, log)
     except OSError as error:
         lines = log.value.decode("ascii", "replace").strip().splitlines()
         said = " | ".join(line.strip() for line in lines[-6:] if not line.startswith("processed"))
@@ -108,7 +111,12 @@ def load_program(kind: int, code: bytes, name: str, attach_btf_id: int = 0) -> i
 
 
 def _load(
-    kind: int, code: bytes, name: str, attach_btf_id: int, log: ctypes.Array[ctypes.c_char] | None
+    kind: int,
+    code: bytes,
+    name: str,
+    attach_btf_id: int,
+    attach_type: int,
+    log: ctypes.Array[ctypes.c_char] | None,
 ) -> int:
     instructions = ctypes.create_string_buffer(code, len(code))
     attributes = _PROG_ATTR.pack(
@@ -123,7 +131,7 @@ def _load(
         0,
         name.encode()[:15].ljust(16, b"\0"),
         0,
-        TRACE_RAW_TP if kind == TRACING else 0,
+        attach_type,
         *(0,) * 7,
         attach_btf_id,
     )

@@ -27,6 +27,13 @@ _STATE_CHANGES = range(1, 7)  # CLD_EXITED to CLD_CONTINUED; POLL_IN to POLL_HUP
 _STILL_ALIVE = range(4, 7)  # CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED
 
 
+_DISPOSITIONS = {1: "default", 2: "ignored", 3: "handled", 4: "blocked"}
+_ADDRESSES = {1: "null_page", 2: "other"}
+# What a queueing call's own siginfo may honestly claim: itself, as tkill has it, or as glibc's
+# aio and timer threads do.
+_HONEST = frozenset({codes.QUEUE, codes.TKILL, codes.ASYNCIO})
+
+
 class _Verdict(NamedTuple):
     """call: the one the rule rests on, if any.  certain: current is who did it."""
 
@@ -55,6 +62,10 @@ def facts(raised: Raised, machine: str) -> Facts:
         scope=_scope(raised, verdict),
         result=_RESULTS[result] if 0 <= result < len(_RESULTS) else str(result),
         has_source=sent,
+        disposition=_DISPOSITIONS.get(raised.disposition),
+        forged=verdict.cause == "user" and _is_forged(raised, verdict.call),
+        address=_ADDRESSES.get(raised.address) if verdict.cause == "fault" else None,
+        session=_session(raised) if verdict.cause == "session" else None,
     )
 
 
@@ -97,6 +108,18 @@ def _is_sent(raised: Raised, call: str | None) -> bool:
     if call == "pidfd_send_signal":
         return as_kill or as_tkill or queued
     return queued and group == (call == "rt_sigqueueinfo")
+
+
+def _is_forged(raised: Raised, call: str | None) -> bool:
+    """Whether the sender's own siginfo claims to be something else than what was done."""
+    if call in ("kill", "tkill", "tgkill"):
+        return False  # the kernel wrote it
+    as_kill = raised.code == codes.USER and call in (None, "pidfd_send_signal")
+    return bool(raised.error) or not (as_kill or raised.code in _HONEST)
+
+
+def _session(raised: Raised) -> str:
+    return "orphaned_group" if raised.orphaned else "leader_exit"
 
 
 def _at_exit(raised: Raised) -> _Verdict | None:

@@ -9,7 +9,8 @@ from struct import Struct, calcsize
 
 from otel_killsnoop.model import NUMBERS
 
-SIGNAL, FORK, EXEC, EXIT = 1, 2, 3, 4  # enum killsnoop_kind
+SIGNAL, FORK, EXEC, EXIT, OOM, ATTEMPT = range(1, 7)  # enum killsnoop_kind
+LEVELS = 4  # KILLSNOOP_LEVELS
 
 # Each member's name and struct code, `party` standing for a whole struct killsnoop_party.
 _PARTY = "start Q  pid I  tid I  uid I  gid I  vpid I  flags I  cgroup Q  comm 16s"
@@ -33,20 +34,39 @@ _STRUCTS = {
         """
         kind I  reserved 4x  time Q  source party  target party
         number i  code i  error i  call i  info B  group B  result B  bits B
-        reserved2 4x  argument Q
+        disposition B  address B  detailed B  reserved2 x  argument Q
         """
+    ),
+    "killsnoop_details": _members(
+        "tty 32s  session I  namespace I  cgroup Q  orphaned I  reserved 4x"
     ),
     "killsnoop_fork": _members(
         """
         kind I  reserved 4x  time Q  child party
         parent_start Q  parent_pid I  parent_tid I
-        real_parent_start Q  real_parent_pid I  reserved2 4x
+        real_parent_start Q  real_parent_pid I
+        login_uid I  session I  levels I  level 8I
         """
     ),
     "killsnoop_exec": _members(
-        "kind I  argc I  time Q  self party  args_total I  args_size I  path_size I  old_tid I"
+        """
+        kind I  argc I  time Q  self party
+        args_total I  args_size I  path_size I  old_tid I  login_uid I  session I
+        """
     ),
     "killsnoop_exit": _members("kind I  status i  time Q  start Q  pid I  tid I"),
+    "killsnoop_oom": _members(
+        """
+        kind I  reserved 4x  time Q  start Q  pid I  tid I
+        total_vm Q  anon_rss Q  file_rss Q  shmem_rss Q  page_tables Q  score_adj i  reserved2 4x
+        """
+    ),
+    "killsnoop_attempt": _members(
+        """
+        kind I  namespace I  time Q  source party  call i  error i  argument 3Q
+        bits B  reserved 7x
+        """
+    ),
     "killsnoop_counts": _members(
         f"""
         sequence Q  scratch Q  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
@@ -90,3 +110,8 @@ def around(name: str, first: str, last: str) -> Struct:
     members = list(codes)
     inner = members[members.index(first) + 1 : members.index(last) + 1]
     return Struct("=" + "".join(code for member, code in codes.items() if member not in inner))
+
+
+def signed(argument: int) -> int:
+    """A call's argument as the 32-bit number that the kernel takes it for."""
+    return (argument & 0xFFFFFFFF ^ 0x80000000) - 0x80000000

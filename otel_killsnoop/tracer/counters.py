@@ -16,7 +16,7 @@ from otel_killsnoop.model import NUMBERS
 
 ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}Q8x")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
-TABLE_PROGRAMS = ("fork", "exec", "exit")
+TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt")
 _TRIES = 100_000  # a program is done within a microsecond
 
 ByNumber = tuple[tuple[int, ...], ...]
@@ -71,7 +71,7 @@ def by_number(elements: Sequence[tuple[int, ...]]) -> ByNumber:
 
 
 def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:
-    """Records of forks, execs and exits that found no room, by program, over the CPUs."""
+    """Records other than of signals that found no room, by program, over the CPUs."""
     return {
         name: sum(one[2] for one in elements[place :: len(TABLE_PROGRAMS)])
         for place, name in enumerate(TABLE_PROGRAMS)

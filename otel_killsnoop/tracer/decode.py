@@ -10,26 +10,26 @@ import os
 from collections.abc import Iterable
 from struct import Struct
 
-from otel_killsnoop.model import Event, Exec, Exit, Facts, Fork, Signal
-from otel_killsnoop.tracer import causes, contract
-from otel_killsnoop.tracer.contract import EXEC, EXIT, FORK, LAYOUT, SIGNAL
+from otel_killsnoop.model import Details, Event, Facts, Signal
+from otel_killsnoop.tracer import attempted, causes, contract, lives
+from otel_killsnoop.tracer.contract import ATTEMPT, EXEC, EXIT, FORK, LAYOUT, OOM, SIGNAL, signed
 from otel_killsnoop.tracer.raised import PF_EXITING, PF_KTHREAD, Raised
 
 __all__ = ["LAYOUT", "Decoder"]
 
 _KIND = Struct("=I")
-_SIGNAL = contract.around("killsnoop_signal", "number", "bits")
-_HOW = contract.run("killsnoop_signal", "number", "bits")
-_FORK = contract.whole("killsnoop_fork")
-_EXEC = contract.whole("killsnoop_exec")
-_EXIT = contract.whole("killsnoop_exit")
+_SIGNAL = contract.around("killsnoop_signal", "number", "address")
+_HOW = contract.run("killsnoop_signal", "number", "address")
+_DETAILS = contract.whole("killsnoop_details")
+_DETAILED = _SIGNAL.size + _DETAILS.size
+_NO_SIGNALS = frozenset({FORK, EXEC, EXIT, OOM, ATTEMPT})
 
 # A sender may forge codes without end, so what is remembered has a bound, and then starts anew.
 _FACTS_KNOWN = 4096
 _COMMS_KNOWN = 4096
 
 _FLAGS = PF_EXITING | PF_KTHREAD  # 1 << 2, 1 << 21: of the source; beside them in one number:
-_ITSELF, _INIT, _IDLE, _POSITIVE = 1, 2, 8, 16
+_ITSELF, _INIT, _IDLE, _POSITIVE, _ORPHANED = 1, 2, 8, 16, 32
 
 
 class Decoder:
@@ -63,9 +63,9 @@ class Decoder:
                     kind, time,
                     start, pid, tid, uid, gid, vpid, flags, cgroup, comm,
                     start2, pid2, tid2, uid2, gid2, vpid2, flags2, cgroup2, comm2,
-                    how, argument,
+                    how, detailed, argument,
                 ) = unpack(payload)
-                if kind == SIGNAL:
+                if kind == SIGNAL and not detailed:
                     who = flags & _FLAGS
                     if pid == pid2 and start == start2:
                         who |= _ITSELF
@@ -75,12 +75,14 @@ class Decoder:
                         who |= _IDLE
                     if 0 < argument & 0xFFFFFFFF < 0x80000000:
                         who |= _POSITIVE
+                    facts = known((how, who)) or self._meaning(how, who)
                     keep(new(Signal, (
-                        made_at + position, known((how, who)) or self._meaning(how, who), time,
+                        made_at + position, facts, time,
                         start, pid, tid, uid, gid, vpid, flags, cgroup,
                         comms(comm) or self._name(comm),
                         start2, pid2, tid2, uid2, gid2, vpid2, flags2, cgroup2,
                         comms(comm2) or self._name(comm2),
+                        None if facts.scope != "group" else Details(argument=signed(argument)),
                     )))
                     continue
                 # fmt: on
@@ -90,40 +92,42 @@ class Decoder:
         return events
 
     def _other(self, sequence: int, payload: bytes) -> Event | None:
-        """Anything but a signal; None, and counted, when it is nothing that we know."""
+        """Anything but a usual signal; None, and counted, when it is nothing that we know."""
         kind = _KIND.unpack_from(payload)[0] if len(payload) >= _KIND.size else None
         event: Event | None = None
-        if kind == FORK and len(payload) == _FORK.size:
-            event = self._fork(sequence, payload)
-        elif kind == EXIT and len(payload) == _EXIT.size:
-            _, status, time, start, pid, tid = _EXIT.unpack(payload)
-            event = Exit(sequence, time, start, pid, tid, status)
-        elif kind == EXEC and len(payload) >= _EXEC.size:
-            event = self._exec(sequence, payload)
+        if kind == SIGNAL and len(payload) == _DETAILED:
+            event = self._detailed(sequence, payload)
+        elif kind is not None and kind in lives.READERS:
+            event = lives.READERS[kind](sequence, payload, self._name)
+        elif kind == ATTEMPT:
+            event = attempted.read(sequence, payload, self._name, self._machine)
         if event is None:
             self.undecodable += 1
-            self.undecodable_signals += kind not in (FORK, EXEC, EXIT)
+            self.undecodable_signals += kind not in _NO_SIGNALS
         return event
 
-    def _fork(self, sequence: int, payload: bytes) -> Fork:
-        _, time, *child, comm, start, pid, tid, real_start, real_pid = _FORK.unpack(payload)
-        name = self._name(comm)
-        return Fork._make((sequence, time, *child, name, start, pid, tid, real_start, real_pid))
-
-    def _exec(self, sequence: int, payload: bytes) -> Exec | None:
-        """The arguments and the path follow the fixed part; the ring may round the whole up."""
-        _, argc, time, *party, comm, args_total, args_size, path_size, _ = _EXEC.unpack(
-            payload[: _EXEC.size]
-        )
-        args_end = _EXEC.size + args_size
-        path_end = args_end + path_size
-        if not path_end <= len(payload) <= (path_end + 7 & ~7):
+    def _detailed(self, sequence: int, payload: bytes) -> Signal | None:
+        """A signal that the kernel raised, with what only the kernel knows behind it."""
+        _, time, *both, how, detailed, argument = _SIGNAL.unpack_from(payload)
+        tty, session, namespace, cgroup, orphaned = _DETAILS.unpack_from(payload, _SIGNAL.size)
+        if not detailed:
             return None
-        raw = payload[_EXEC.size : args_end]
-        args = tuple(raw.removesuffix(b"\0").split(b"\0")) if raw else ()
-        path = payload[args_end:path_end].split(b"\0", 1)[0]
-        cut = args_size < args_total
-        return Exec._make((sequence, time, *party, self._name(comm), argc, cut, path, args))
+        start, pid, vpid, flags = both[0], both[1], both[5], both[6]
+        who = flags & _FLAGS | _POSITIVE | (_ORPHANED if orphaned else 0)
+        who |= _ITSELF if (start, pid) == (both[9], both[10]) else 0
+        who |= (_INIT if vpid < 2 else 0) | (0 if pid else _IDLE)
+        if not 0 < argument & 0xFFFFFFFF < 0x80000000:
+            who &= ~_POSITIVE
+        facts = self._facts.get((how, who)) or self._meaning(how, who)
+        details: Details | None = None
+        if facts.cause in ("tty", "job", "session"):
+            details = Details(tty=self._name(tty), session_pid=session)
+        elif facts.cause == "pidns":
+            details = Details(namespace=namespace)
+        elif facts.cause == "cgroup.kill" and cgroup:
+            details = Details(cgroup=cgroup)
+        both[8], both[17] = self._name(both[8]), self._name(both[17])
+        return Signal._make((sequence, facts, time, *both, details))
 
     def _name(self, comm: bytes) -> bytes:
         """What stands before the first NUL."""
@@ -136,7 +140,9 @@ class Decoder:
 
     def _meaning(self, how: bytes, who: int) -> Facts:
         """The Facts of a kind of record that is met for the first time."""
-        number, code, _, call, info, group, result, bits = _HOW.unpack(how)
+        number, code, error, call, info, group, result, bits, disposition, address = _HOW.unpack(
+            how
+        )
         made = causes.facts(
             Raised(
                 number=number,
@@ -151,6 +157,10 @@ class Decoder:
                 itself=bool(who & _ITSELF),
                 idle=bool(who & _IDLE),
                 init=bool(who & _INIT),
+                error=error,
+                disposition=disposition,
+                address=address,
+                orphaned=bool(who & _ORPHANED),
             ),
             self._machine,
         )

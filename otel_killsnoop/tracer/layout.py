@@ -16,7 +16,7 @@ from pathlib import Path
 
 from otel_killsnoop.errors import BtfError, KernelError
 from otel_killsnoop.tracer import btf
-from otel_killsnoop.tracer.symbols import WANTED
+from otel_killsnoop.tracer.members import WANTED
 
 BTF = Path("/sys/kernel/btf/vmlinux")
 NOTES = Path("/sys/kernel/notes")

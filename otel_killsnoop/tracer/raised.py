@@ -23,6 +23,8 @@ class Raised(NamedTuple):
     positive: the call's first argument is above 0, read as kill(2) reads its pid.  flags: PF_* of
     the thread that was current.  itself: that is a thread of the target's process.  idle: it is a
     CPU's idle task (pid 0).  init: it may be of the first process of its PID namespace.
+    error: siginfo's si_errno.  disposition, address: enum killsnoop_disposition and _address.
+    orphaned: current's process leads no session.
     """
 
     number: int
@@ -37,6 +39,10 @@ class Raised(NamedTuple):
     itself: bool
     idle: bool
     init: bool
+    error: int = 0
+    disposition: int = 0
+    address: int = 0
+    orphaned: bool = False
 
     @property
     def by_bystander(self) -> bool:

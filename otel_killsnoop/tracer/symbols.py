@@ -1,8 +1,7 @@
 """What each symbol of bpf/symbols.h is on this kernel and for these options.
 
-Offsets come from the kernel's own BTF, asked for by name with alternatives in order, because
-members move and change their names between kernels. A member that only an optional feature needs
-may be missing: the feature is then off, and its branch in the program dead.
+Offsets come from the kernel's own BTF (members.py says which). A member that only an optional
+feature needs may be missing: the feature is then off, and its branch in the program dead.
 """
 
 from __future__ import annotations
@@ -11,74 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from otel_killsnoop.errors import KernelError
-
-# Symbols that no kernel may lack: name -> BTF alternatives.
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "task_pid": ("task_struct.pid",),
-    "task_tgid": ("task_struct.tgid",),
-    "task_flags": ("task_struct.flags",),
-    "task_start": ("task_struct.start_boottime", "task_struct.real_start_time"),
-    "task_comm": ("task_struct.comm",),
-    "task_cred": ("task_struct.cred",),
-    "task_group_leader": ("task_struct.group_leader",),
-    "task_real_parent": ("task_struct.real_parent",),
-    "task_signal": ("task_struct.signal",),
-    "task_cgroups": ("task_struct.cgroups",),
-    "task_stack": ("task_struct.stack",),
-    "task_mm": ("task_struct.mm",),
-    "task_exit_code": ("task_struct.exit_code",),
-    "cred_uid": ("cred.uid",),
-    "cred_gid": ("cred.gid",),
-    "signal_flags": ("signal_struct.flags",),
-    "signal_exit_code": ("signal_struct.group_exit_code",),
-    "signal_live": ("signal_struct.live",),
-    "pid_level": ("pid.level",),
-    "pid_numbers": ("pid.numbers",),
-    "upid_size": ("sizeof upid",),
-    "upid_nr": ("upid.nr",),
-    "css_set_default": ("css_set.dfl_cgrp",),
-    "css_cgroup": ("cgroup_subsys_state.cgroup",),
-    "cgroup_level": ("cgroup.level",),
-    "cgroup_kn": ("cgroup.kn",),
-    "kernfs_id": ("kernfs_node.id",),
-    "mm_arg_start": ("mm_struct.arg_start",),
-    "mm_arg_end": ("mm_struct.arg_end",),
-    "bprm_filename": ("linux_binprm.filename",),
-    "bprm_argc": ("linux_binprm.argc",),
-    "info_errno": ("kernel_siginfo.si_errno",),
-    "info_code": ("kernel_siginfo.si_code",),
-}
-
-# Parts of symbols that are computed, and what features ask for.
-_PARTS: dict[str, tuple[str, ...]] = {
-    "signal_pids": ("signal_struct.pids",),
-    "pidtype_tgid": ("enumerator PIDTYPE_TGID",),
-    "css_set_subsys": ("css_set.subsys",),
-    "memory_id": ("enumerator memory_cgrp_id",),
-    "pids_id": ("enumerator pids_cgrp_id",),
-    "cpu_id": ("enumerator cpu_cgrp_id",),
-    "exit_arguments": ("arguments btf_trace_sched_process_exit",),
-    "helper_task": ("enumerator BPF_FUNC_get_current_task_btf",),
-    "type_task": ("struct task_struct",),
-    "function_cast": ("function bpf_rdonly_cast",),
-    "helper_registers": ("enumerator BPF_FUNC_task_pt_regs",),
-    "task_status": ("task_struct.thread_info.status",),
-    "regs_call": ("pt_regs.orig_ax", "pt_regs.syscallno"),
-    "regs_argument": ("pt_regs.di", "pt_regs.orig_x0"),
-    "regs_argument32": ("pt_regs.bx", "pt_regs.orig_x0"),
-}
-
-# Where the programs of type tp_btf attach: event -> typedef.
-TRACEPOINTS = {
-    "signal": "signal_generate",
-    "fork": "sched_process_fork",
-    "exec": "sched_process_exec",
-    "exit": "sched_process_exit",
-}
-_TYPEDEFS = {f"at_{event}": (f"typedef btf_trace_{name}",) for event, name in TRACEPOINTS.items()}
-
-WANTED: dict[str, tuple[str, ...]] = REQUIRED | _PARTS | _TYPEDEFS
-"""Everything to ask BTF for; what it answers is the ``layout`` below."""
+from otel_killsnoop.tracer import calls
+from otel_killsnoop.tracer.members import OPTIONAL, REQUIRED, TYPEDEFS
 
 CONTROLLERS = ("memory", "pids", "cpu")  # in the order in which a v1 hierarchy names a process
 COMMS_IN_LINE = 4  # KILLSNOOP_COMMS of bpf/killsnoop.h
@@ -90,32 +23,30 @@ class Wishes(NamedTuple):
     """What the user asked for. recorded: signal numbers; ignored: source command names.
 
     v1: the controller whose v1 hierarchy says where a process runs, None where there is v2 alone.
+    zero: whether calls that send signal 0 are recorded.
     """
 
     recorded: frozenset[int]
     ignored: Sequence[bytes]
     v1: str | None
+    zero: bool = False
 
 
 def is_direct(layout: Mapping[str, int]) -> bool:
     """Whether this kernel's BTF has all that tp_btf programs need."""
-    return "helper_task" in layout and all(name in layout for name in _TYPEDEFS)
+    return "helper_task" in layout and all(name in layout for name in TYPEDEFS)
 
 
 def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str, int]:
     """Every symbol but the maps. `KernelError` when the kernel lacks a required member."""
     if missing := [name for name in REQUIRED if name not in layout]:
-        names = ", ".join(WANTED[name][0] for name in missing)
+        names = ", ".join(REQUIRED[name][0] for name in missing)
         raise KernelError("this kernel's BTF lacks", names, "report it with `uname -r`")
     made = {name: layout[name] for name in REQUIRED}
-    made |= {
-        name: layout.get(name, 0)
-        for name in (
-            *("task_status", "regs_call", "regs_argument", "regs_argument32"),
-            *("type_task", "function_cast"),
-        )
-    }
-    made["signal_tgid_pid"] = _signal_tgid_pid(layout)
+    made |= {name: layout.get(name, 0) for name in OPTIONAL}
+    made["signal_tgid_pid"] = _pid_of_type(layout, "pidtype_tgid")
+    made["signal_session_pid"] = _pid_of_type(layout, "pidtype_sid")
+    made |= _memory(layout) | _registers(layout) | _calls(machine)
     has_v1 = wishes.v1 is not None and f"{wishes.v1}_id" in layout and "css_set_subsys" in layout
     made["css_set_v1"] = (
         layout["css_set_subsys"] + _POINTER * layout[f"{wishes.v1}_id"] if has_v1 else 0
@@ -126,6 +57,8 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
         "set_pt_regs": int(registers <= set(layout)),
         "set_compat": int(machine == "x86_64" and "task_status" in layout),
         "set_group_dead": int(layout.get("exit_arguments", 1) > 1),
+        "set_victim_task": int(layout.get("victim_arguments", 1) > 1),
+        "set_zero": int(wishes.zero),
         "set_cgroup_v1": int(has_v1),
         "set_thread_size": _THREAD_SIZE,
         "set_excluded": excluded_mask(wishes.recorded),
@@ -133,10 +66,48 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
     return made | _comms(wishes.ignored)
 
 
-def _signal_tgid_pid(layout: Mapping[str, int]) -> int:
-    if "signal_pids" not in layout or "pidtype_tgid" not in layout:
+def _pid_of_type(layout: Mapping[str, int], kind: str) -> int:
+    if "signal_pids" not in layout or kind not in layout:
         raise KernelError("this kernel's BTF lacks", "signal_struct.pids", "Linux 5.8 has it")
-    return layout["signal_pids"] + _POINTER * layout["pidtype_tgid"]
+    return layout["signal_pids"] + _POINTER * layout[kind]
+
+
+def _memory(layout: Mapping[str, int]) -> dict[str, int]:
+    """Where the resident pages are counted: four counters, whose kind changed in 6.2."""
+    if "old_rss" in layout:
+        return {"mm_rss": layout["old_rss"], "mm_rss_step": _POINTER}
+    step = layout.get("percpu_counter", 0)
+    return {"mm_rss": layout["mm_rss"] + layout.get("new_rss", 0), "mm_rss_step": step}
+
+
+def _registers(layout: Mapping[str, int]) -> dict[str, int]:
+    """The registers of a call's second and third argument."""
+    if "regs_all" in layout:  # an array, as on arm64
+        second, third = layout["regs_all"] + 8, layout["regs_all"] + 16
+    else:
+        second, third = layout.get("regs_si", 0), layout.get("regs_dx", 0)
+    return {"regs_argument2": second, "regs_argument3": third}
+
+
+_CALL_SYMBOLS = {
+    "kill": "kill",
+    "tkill": "tkill",
+    "tgkill": "tgkill",
+    "queue": "rt_sigqueueinfo",
+    "tgqueue": "rt_tgsigqueueinfo",
+    "pidfd": "pidfd_send_signal",
+}
+
+
+def _calls(machine: str) -> dict[str, int]:
+    """The numbers of the calls that send signals; -1 where there is none."""
+    made = {}
+    for prefix, compat in (("call", False), ("call32", True)):
+        numbers = {name: number for number, name in (calls.table(machine, compat) or {}).items()
+                   if number < 1 << 30}  # fmt: skip
+        for short, name in _CALL_SYMBOLS.items():
+            made[f"{prefix}_{short}"] = numbers.get(name, -1) & 0xFFFFFFFFFFFFFFFF
+    return made
 
 
 def excluded_mask(recorded: frozenset[int]) -> int:

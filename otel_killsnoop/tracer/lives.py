@@ -1,0 +1,87 @@
+"""Bytes -> events of processes' lives: fork, exec, exit, and the OOM killer's choice.
+
+Each reader takes the event's sequence, the record's bytes, and what makes a name of a comm; None
+when the bytes are no record of that kind.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Mapping
+
+from otel_killsnoop.model import Event, Exec, Exit, Fork, Oom, OomSizes
+from otel_killsnoop.tracer import contract
+from otel_killsnoop.tracer.contract import EXEC, EXIT, FORK, LEVELS, OOM
+
+Name = Callable[[bytes], bytes]
+
+_FORK = contract.whole("killsnoop_fork")
+_EXEC = contract.whole("killsnoop_exec")
+_EXIT = contract.whole("killsnoop_exit")
+_OOM = contract.whole("killsnoop_oom")
+_NO_LOGIN = 0xFFFFFFFF
+_PAGE = mmap.PAGESIZE
+
+
+def _login(number: int) -> int | None:
+    return None if number == _NO_LOGIN else number
+
+
+def _fork(sequence: int, payload: bytes, name: Name) -> Fork | None:
+    if len(payload) != _FORK.size:
+        return None
+    members = _FORK.unpack(payload)
+    time, *child, comm = members[1:11]
+    parent, (login, session, deepest), levels = members[11:16], members[16:19], members[19:]
+    carried = min(deepest, LEVELS)
+    pairs = tuple((levels[2 * at], levels[2 * at + 1]) for at in range(carried))
+    logins = (_login(login), _login(session) if _login(login) is not None else None)
+    return Fork._make((sequence, time, *child, name(comm), *parent, *logins, pairs))
+
+
+def _exec(sequence: int, payload: bytes, name: Name) -> Exec | None:
+    """The arguments and the path follow the fixed part; the ring may round the whole up."""
+    if len(payload) < _EXEC.size:
+        return None
+    # fmt: off
+    (
+        _, argc, time, *party, comm, args_total, args_size, path_size, _, login, session,
+    ) = _EXEC.unpack_from(payload)
+    # fmt: on
+    args_end = _EXEC.size + args_size
+    if not 0 <= len(payload) - args_end - path_size < 8:
+        return None
+    raw = payload[_EXEC.size : args_end]
+    args = tuple(raw.removesuffix(b"\0").split(b"\0")) if raw else ()
+    path = payload[args_end : args_end + path_size].split(b"\0", 1)[0]
+    cut = args_size < args_total
+    logins = (_login(login), _login(session) if _login(login) is not None else None)
+    return Exec._make((sequence, time, *party, name(comm), argc, cut, path, args, *logins))
+
+
+def _exit(sequence: int, payload: bytes, name: Name) -> Exit | None:
+    if len(payload) != _EXIT.size:
+        return None
+    _, status, time, start, pid, tid = _EXIT.unpack(payload)
+    return Exit(sequence, time, start, pid, tid, status)
+
+
+def _oom(sequence: int, payload: bytes, name: Name) -> Oom | None:
+    """Counters that are summed without a lock may be a little below 0: none is then."""
+    if len(payload) != _OOM.size:
+        return None
+    _, time, start, pid, tid, total, *resident, tables, score = _OOM.unpack(payload)
+    sizes: OomSizes | None = None
+    if total:
+        pages = [0 if one >> 63 else one for one in (total, *resident)]
+        sizes = OomSizes._make((*(one * _PAGE for one in pages), tables, score))
+    return Oom(sequence, time, pid, start, tid, sizes)
+
+
+READERS: Mapping[int, Callable[[int, bytes, Name], Event | None]] = {
+    FORK: _fork,
+    EXEC: _exec,
+    EXIT: _exit,
+    OOM: _oom,
+}
+"""By kind."""

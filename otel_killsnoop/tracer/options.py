@@ -1,0 +1,25 @@
+"""What the tracer is to do, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """recorded: signal numbers.  ignored: source command names.  ring_size: bytes, a power of two.
+
+    root: under which the host's /proc is.  cache: a directory for what is known of the kernel.
+    attempts: ``off``; ``auto``, where they cost other system calls nothing; ``on``, in any case.
+    zero: whether attempts with signal 0 are recorded.  direct: False to use raw tracepoints
+    although tp_btf is to be had.
+    """
+
+    recorded: frozenset[int] = frozenset(range(1, 65))
+    ignored: tuple[bytes, ...] = ()
+    ring_size: int = 16 << 20
+    root: str = "/"
+    cache: str | None = None
+    attempts: str = "off"
+    zero: bool = False
+    direct: bool = True
