@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+NUMBER, OTHER = 62, 63  # real-time signals that no usual program sends, nor any of our tests
+
 _SET_NAME = 15  # PR_SET_NAME
 
 # kill(pid, number) so many times. Python's own loop takes as long as the system call.

@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +52,11 @@ class Subject:
     ``rename(bytes)`` and ``start(*args)`` (of ``STARTED`` with these arguments) are there.
     """
 
-    def __init__(
-        self,
-        lines: str,
-        *args: str | bytes,
-        before: Iterable[str] = (),
-        ignores: bool = True,
-        executable: str | bytes | Path | None = None,
-    ) -> None:
+    def __init__(self, lines: str, *args: str | bytes, ignores: bool = True) -> None:
         first = "signal.signal(RARE, signal.SIG_IGN)\n" if ignores else ""
-        self.args = [*before, *PYTHON, "-c", _PRELUDE + first + lines, *args]
+        self.args = [*PYTHON, "-c", _PRELUDE + first + lines, *args]
         self._process = subprocess.Popen(
-            self.args, executable=executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            self.args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
 
     @property
@@ -78,10 +71,10 @@ class Subject:
         assert line, f"it ended with {self._process.wait()}"
         return [int(word) for word in line.split()]
 
-    def go(self, word: str = "") -> None:
+    def go(self) -> None:
         """Let it go on."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{word}\n".encode())
+        self._process.stdin.write(b"\n")
         self._process.stdin.flush()
 
     def wait(self) -> int:
@@ -89,8 +82,9 @@ class Subject:
         return self._process.wait(20)
 
     def end(self) -> None:
-        """Make sure that it is gone."""
-        self._process.kill()
+        """Make sure that it is gone, and all that it started in its process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None

@@ -4,7 +4,8 @@
 
 Each pair has a parent of its own; all three are gone within milliseconds. A line of JSON a pair
 tells who they were. settled: the target runs its own program when it is killed; hasty: its parent
-knows only that the kernel has begun with it. Run as a program, never imported.
+kills it itself, and knows only that the kernel has begun with that program. Run as a program,
+never imported.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ def pair(worker: str, number: str, count: int, above: list[int], settled: bool) 
     target = os.posix_spawn("/bin/sh", target_args, {}, file_actions=streams)
     if settled:
         assert os.read(told, 1) == b"\n"
-    sender_args = ["dash", "-c", 'kill "-$1" "$2"', "killer", number, str(target)]
-    sender_args.append(f"of {worker}, {count}")
-    sender = os.posix_spawn("/bin/dash", sender_args, {})
-    assert os.waitpid(sender, 0)[1] == 0
+    if settled:
+        sender_args = ["dash", "-c", 'kill "-$1" "$2"', "killer", number, str(target)]
+        sender_args.append(f"of {worker}, {count}")
+        sender = os.posix_spawn("/bin/dash", sender_args, {})
+        assert os.waitpid(sender, 0)[1] == 0
+    else:
+        sender, sender_args = os.getpid(), sys.orig_argv
+        os.kill(target, int(number))
     status = os.waitpid(target, 0)[1]
     assert os.WTERMSIG(status) == int(number), status
     line = {

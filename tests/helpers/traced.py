@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from struct import Struct
@@ -81,7 +82,7 @@ class Traced:
         events = decoder.decode(self.records)
         assert decoder.undecodable == 0
         sequences = [one.sequence for one in events]
-        assert all(a < b for a, b in zip(sequences, sequences[1:], strict=False))
+        assert all(a < b for a, b in itertools.pairwise(sequences))
         return events
 
 

@@ -25,16 +25,12 @@ def public_copy() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="killsnoop-tests-") as made:
         top = Path(made)
         top.chmod(0o755)
-        shutil.copytree(
-            _PACKAGE, top / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(_PACKAGE, top / _PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(_PACKAGE.parent / "bpf", top / "bpf")
         yield top
 
 
-def run_as_nobody(
-    top: Path, text: str, *capabilities: int
-) -> subprocess.CompletedProcess[str]:
+def run_as_nobody(top: Path, text: str, *capabilities: int) -> subprocess.CompletedProcess[str]:
     """A Python text, by uid 65534 with these capabilities and no more."""
     caps = ",".join(["-all", *(f"+cap_{number}" for number in capabilities)])
     return subprocess.run(
