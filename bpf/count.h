@@ -5,7 +5,7 @@
 #include "helpers.h"
 #include "killsnoop.h"
 
-enum table_program { FORK, EXEC, EXIT, OOM, ATTEMPT, TABLE_PROGRAMS };
+enum table_program { FORK, EXEC, EXIT, OOM, ATTEMPT, CGROUP, TABLE_PROGRAMS };
 
 INLINE void counted(enum table_program which, bool submitted)
 {

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 #include "attempt.h"
+#include "cgroup.h"
 #include "count.h"
 #include "filter.h"
 #include "helpers.h"
@@ -112,3 +113,4 @@ BOTH(on_exec)
 BOTH(on_exit)
 BOTH(on_oom)
 BOTH(on_attempt)
+BOTH(on_cgroup)

@@ -29,6 +29,7 @@ enum killsnoop_kind {
 	KILLSNOOP_EXIT = 4,
 	KILLSNOOP_OOM = 5,
 	KILLSNOOP_ATTEMPT = 6,
+	KILLSNOOP_CGROUP = 7,
 };
 
 /* What siginfo was handed to the kernel's send_signal. */
@@ -65,12 +66,12 @@ struct killsnoop_party {
 	__u64 start;  /* of the process, ns of the boot clock */
 	__u32 pid;    /* of the process, as the host numbers it (tgid) */
 	__u32 tid;    /* of the thread */
-	__u32 uid;    /* real, in the initial user namespace */
+	__u32 uid;    /* effective, in the initial user namespace, of the thread */
 	__u32 gid;
 	__u32 vpid;   /* pid in the process's own PID namespace */
 	__u32 flags;  /* PF_* */
 	__u64 cgroup; /* kernfs id, v2 unless KILLSNOOP_V1 is set */
-	char comm[KILLSNOOP_COMM];
+	char comm[KILLSNOOP_COMM]; /* of the process, which is its first thread's */
 };
 
 struct killsnoop_signal {
@@ -179,6 +180,16 @@ struct killsnoop_attempt {
 	__u8 reserved[7];
 };
 
+/* A new cgroup. Followed by path_size bytes of path: from its hierarchy's root, with a NUL. */
+struct killsnoop_cgroup {
+	__u32 kind;
+	__u32 path_size;
+	__u64 time;
+	__u64 id;         /* kernfs id */
+	__u32 hierarchy;  /* as in /proc/PID/cgroup; 0 is v2's */
+	__u32 reserved;
+};
+
 /* One element a CPU. sequence is odd while the rest changes, so a reader that sees the same
  * even number before and after its copy has a copy that adds up:
  * generated[n] = filtered[n] + folded[n] + lost[n] + submitted[n]. */
@@ -193,7 +204,7 @@ struct killsnoop_counts {
 	__u64 reserved;
 };
 
-/* One element a CPU and program (fork, exec, exit in this order): seen = lost + submitted. */
+/* One element a CPU and program (enum table_program): seen = lost + submitted. */
 struct killsnoop_table_counts {
 	__u64 sequence;
 	__u64 seen;

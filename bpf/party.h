@@ -97,11 +97,12 @@ INLINE void comm_of(const bool direct, char *to, __u64 task)
 
 INLINE void party_of(const bool direct, struct killsnoop_party *to, __u64 task)
 {
+	__u64 leader = FIELD(direct, __u64, task, task_group_leader);
 	__u32 pid = FIELD(direct, __u32, task, task_tgid);
 	__u64 cred = FIELD(direct, __u64, task, task_cred);
 	__u64 signal = FIELD(direct, __u64, task, task_signal);
 
-	to->start = start_of(direct, task);
+	to->start = leader ? FIELD(direct, __u64, leader, task_start) : 0;
 	to->pid = pid;
 	to->tid = FIELD(direct, __u32, task, task_pid);
 	to->uid = cred ? FIELD(direct, __u32, cred, cred_uid) : 0;
@@ -109,7 +110,7 @@ INLINE void party_of(const bool direct, struct killsnoop_party *to, __u64 task)
 	to->vpid = signal ? namespace_pid(direct, signal, pid) : 0;
 	to->flags = FIELD(direct, __u32, task, task_flags);
 	to->cgroup = cgroup_of(direct, task);
-	comm_of(direct, to->comm, task);
+	comm_of(direct, to->comm, leader ? leader : task);
 }
 
 #endif

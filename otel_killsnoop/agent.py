@@ -82,7 +82,12 @@ class Agent:
         self._stop += 1
 
     def live(self, rooms: Rooms) -> int:
-        """Move batches until asked to stop, then stop in good order; the exit code."""
+        """Move batches until asked to stop, then stop in good order; the exit code.
+
+        OSError when printing is all there is to do, and it cannot be done any more.
+        """
+        from otel_killsnoop.pipeline import OutputGone  # late, as all that is not for attaching
+
         rooms.start()
         pipeline = rooms.pipeline
         next_look = time.monotonic() + LOOK
@@ -99,10 +104,8 @@ class Agent:
                     time.sleep(LATER)
                 elif moved < rooms.full or pipeline.waiting:
                     time.sleep(SOON)
-        except OSError:
-            # Nobody reads what is printed, and nothing is shipped: there is nothing left to do.
-            self._stop = 1
-            return 0
+        except OutputGone as gone:
+            raise gone.error from None
         return self._end(rooms)
 
     def _end(self, rooms: Rooms) -> int:

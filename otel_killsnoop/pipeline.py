@@ -20,6 +20,14 @@ KINDS = 4096  # kinds of signal that are counted apart; see `_fewer`
 _log = logging.getLogger(__name__)
 
 
+class OutputGone(Exception):  # noqa: N818  # the end of the work, not a fault of ours
+    """Nothing is shipped, and what is printed cannot be written. error: why."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        super().__init__(str(error))
+
+
 class Ring(Protocol):
     """``tracer.ring.Ring``."""
 
@@ -166,9 +174,9 @@ class Pipeline:
             printer.flush()
         except OSError as error:  # who reads has gone, or the file system of a file is full
             self._printer = None
-            _log.error("cannot print, %s: nothing is printed from here on", error.strerror)
             if self._put is None:
-                raise
+                raise OutputGone(error) from error
+            _log.error("cannot print, %s: nothing is printed from here on", error.strerror)
 
 
 def _fewer(counts: dict[Facts, int]) -> dict[Facts, int]:

@@ -104,9 +104,11 @@ def _btf() -> str:
 
     try:
         with BTF.open("rb") as file:
-            file.read(2)
+            magic = file.read(2)
     except OSError as error:
         raise no_btf(error) from error
+    if magic not in (b"\x9f\xeb", b"\xeb\x9f"):
+        raise KernelError("this is no BTF", str(BTF), "mount the kernel's own sysfs there")
     return f"{BTF} is readable"
 
 

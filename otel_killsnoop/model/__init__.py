@@ -16,6 +16,7 @@ from otel_killsnoop.model.counts import (
 )
 from otel_killsnoop.model.events import (
     Attempt,
+    Cgroup,
     Details,
     Event,
     Exec,
@@ -31,6 +32,7 @@ from otel_killsnoop.model.processes import Death, Joined, Process, Side
 __all__ = [
     "NUMBERS",
     "Attempt",
+    "Cgroup",
     "Death",
     "Details",
     "Event",

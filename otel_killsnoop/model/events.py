@@ -74,9 +74,10 @@ class Signal(NamedTuple):
     """One Unix signal, as the kernel program wrote it, in the order of ``struct killsnoop_signal``.
 
     sequence: unique among all events of this boot.  time: boot ns.  A party is named by its
-    identity (tgid, start in boot ns); tid, uid, gid, comm (bytes up to the first NUL), cgroup
-    (kernfs id; bit 63 set when it is of a v1 hierarchy) and vpid (number in its own PID
-    namespace) are the thread's at that moment; flags are the kernel's PF_* bits.
+    identity (tgid, start in boot ns); tid, uid, gid (effective), cgroup (kernfs id;
+    bit 63 set when it is of a v1 hierarchy) and vpid (number in its own PID namespace) are the
+    thread's at that moment, comm (bytes up to the first NUL) is the process's; flags are the
+    kernel's PF_* bits.
     """
 
     sequence: int
@@ -142,6 +143,19 @@ class Oom(NamedTuple):
     start: int
     tid: int
     sizes: OomSizes | None
+
+
+class Cgroup(NamedTuple):
+    """A new cgroup. identity: its kernfs id.  hierarchy: its number in /proc/PID/cgroup, 0 for v2.
+
+    path: from the hierarchy's root.
+    """
+
+    sequence: int
+    time: int
+    identity: int
+    hierarchy: int
+    path: bytes
 
 
 class Fork(NamedTuple):
@@ -212,4 +226,4 @@ class Exit(NamedTuple):
     status: int
 
 
-Event = Signal | Fork | Exec | Exit | Oom | Attempt
+Event = Signal | Fork | Exec | Exit | Oom | Attempt | Cgroup

@@ -9,7 +9,7 @@ from struct import Struct, calcsize
 
 from otel_killsnoop.model import NUMBERS
 
-SIGNAL, FORK, EXEC, EXIT, OOM, ATTEMPT = range(1, 7)  # enum killsnoop_kind
+SIGNAL, FORK, EXEC, EXIT, OOM, ATTEMPT, CGROUP = range(1, 8)  # enum killsnoop_kind
 LEVELS = 4  # KILLSNOOP_LEVELS
 
 # Each member's name and struct code, `party` standing for a whole struct killsnoop_party.
@@ -67,6 +67,7 @@ _STRUCTS = {
         bits B  reserved 7x
         """
     ),
+    "killsnoop_cgroup": _members("kind I  path_size I  time Q  id Q  hierarchy I  reserved 4x"),
     "killsnoop_counts": _members(
         f"""
         sequence Q  scratch Q  generated {_BY_NUMBER}  filtered {_BY_NUMBER}

@@ -16,7 +16,7 @@ from otel_killsnoop.model import NUMBERS
 
 ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}Q8x")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
-TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt")
+TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt", "cgroup")
 _TRIES = 100_000  # a program is done within a microsecond
 
 ByNumber = tuple[tuple[int, ...], ...]

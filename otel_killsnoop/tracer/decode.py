@@ -12,7 +12,17 @@ from struct import Struct
 
 from otel_killsnoop.model import Details, Event, Facts, Signal
 from otel_killsnoop.tracer import attempted, causes, contract, lives
-from otel_killsnoop.tracer.contract import ATTEMPT, EXEC, EXIT, FORK, LAYOUT, OOM, SIGNAL, signed
+from otel_killsnoop.tracer.contract import (
+    ATTEMPT,
+    CGROUP,
+    EXEC,
+    EXIT,
+    FORK,
+    LAYOUT,
+    OOM,
+    SIGNAL,
+    signed,
+)
 from otel_killsnoop.tracer.raised import PF_EXITING, PF_KTHREAD, Raised
 
 __all__ = ["LAYOUT", "Decoder"]
@@ -22,7 +32,7 @@ _SIGNAL = contract.around("killsnoop_signal", "number", "address")
 _HOW = contract.run("killsnoop_signal", "number", "address")
 _DETAILS = contract.whole("killsnoop_details")
 _DETAILED = _SIGNAL.size + _DETAILS.size
-_NO_SIGNALS = frozenset({FORK, EXEC, EXIT, OOM, ATTEMPT})
+_NO_SIGNALS = frozenset({FORK, EXEC, EXIT, OOM, ATTEMPT, CGROUP})
 
 # A sender may forge codes without end, so what is remembered has a bound, and then starts anew.
 _FACTS_KNOWN = 4096

@@ -1,4 +1,4 @@
-"""Bytes -> events of processes' lives: fork, exec, exit, and the OOM killer's choice.
+"""Bytes -> events of processes' lives: fork, exec, exit, the OOM killer's choice, new cgroups.
 
 Each reader takes the event's sequence, the record's bytes, and what makes a name of a comm; None
 when the bytes are no record of that kind.
@@ -9,9 +9,9 @@ from __future__ import annotations
 import mmap
 from collections.abc import Callable, Mapping
 
-from otel_killsnoop.model import Event, Exec, Exit, Fork, Oom, OomSizes
+from otel_killsnoop.model import Cgroup, Event, Exec, Exit, Fork, Oom, OomSizes
 from otel_killsnoop.tracer import contract
-from otel_killsnoop.tracer.contract import EXEC, EXIT, FORK, LEVELS, OOM
+from otel_killsnoop.tracer.contract import CGROUP, EXEC, EXIT, FORK, LEVELS, OOM
 
 Name = Callable[[bytes], bytes]
 
@@ -19,6 +19,7 @@ _FORK = contract.whole("killsnoop_fork")
 _EXEC = contract.whole("killsnoop_exec")
 _EXIT = contract.whole("killsnoop_exit")
 _OOM = contract.whole("killsnoop_oom")
+_CGROUP = contract.whole("killsnoop_cgroup")
 _NO_LOGIN = 0xFFFFFFFF
 _PAGE = mmap.PAGESIZE
 
@@ -78,10 +79,21 @@ def _oom(sequence: int, payload: bytes, name: Name) -> Oom | None:
     return Oom(sequence, time, pid, start, tid, sizes)
 
 
+def _cgroup(sequence: int, payload: bytes, name: Name) -> Cgroup | None:
+    if len(payload) < _CGROUP.size:
+        return None
+    _, path_size, time, identity, hierarchy = _CGROUP.unpack_from(payload)
+    if not 0 <= len(payload) - _CGROUP.size - path_size < 8:
+        return None
+    path = payload[_CGROUP.size : _CGROUP.size + path_size].split(b"\0", 1)[0]
+    return Cgroup(sequence, time, identity, hierarchy, path)
+
+
 READERS: Mapping[int, Callable[[int, bytes, Name], Event | None]] = {
     FORK: _fork,
     EXEC: _exec,
     EXIT: _exit,
     OOM: _oom,
+    CGROUP: _cgroup,
 }
 """By kind."""

@@ -20,7 +20,7 @@ from otel_killsnoop.tracer.options import Options
 from otel_killsnoop.tracer.ring import Ring, map_ring
 
 # Forks, execs and exits first: what a signal names should be known before it.
-_ORDER = ("fork", "exec", "exit", "oom", "signal")
+_ORDER = ("cgroup", "fork", "exec", "exit", "oom", "signal")
 
 
 @dataclass(slots=True)

@@ -23,8 +23,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "task_stack": ("task_struct.stack",),
     "task_mm": ("task_struct.mm",),
     "task_exit_code": ("task_struct.exit_code",),
-    "cred_uid": ("cred.uid",),
-    "cred_gid": ("cred.gid",),
+    "cred_uid": ("cred.euid",),
+    "cred_gid": ("cred.egid",),
     "signal_flags": ("signal_struct.flags",),
     "signal_exit_code": ("signal_struct.group_exit_code",),
     "signal_live": ("signal_struct.live",),
@@ -36,6 +36,8 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "css_cgroup": ("cgroup_subsys_state.cgroup",),
     "cgroup_level": ("cgroup.level",),
     "cgroup_kn": ("cgroup.kn",),
+    "cgroup_root": ("cgroup.root",),
+    "root_hierarchy": ("cgroup_root.hierarchy_id",),
     "kernfs_id": ("kernfs_node.id",),
     "mm_arg_start": ("mm_struct.arg_start",),
     "mm_arg_end": ("mm_struct.arg_end",),
@@ -111,6 +113,7 @@ TRACEPOINTS = {
     "exit": "sched_process_exit",
     "oom": "mark_victim",
     "attempt": "sys_exit",
+    "cgroup": "cgroup_mkdir",
 }
 TYPEDEFS = {f"at_{event}": (f"typedef btf_trace_{name}",) for event, name in TRACEPOINTS.items()}
 

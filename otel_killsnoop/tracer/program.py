@@ -18,7 +18,7 @@ from otel_killsnoop.errors import ProgramError
 
 PRODUCT = Path(__file__).with_name("killsnoop.bpf.json")
 CONTRACT = 2  # KILLSNOOP_CONTRACT of bpf/killsnoop.h
-EVENTS = ("signal", "fork", "exec", "exit", "oom", "attempt")
+EVENTS = ("signal", "fork", "exec", "exit", "oom", "attempt", "cgroup")
 
 _CURE = "make it with `make setup`, or python3 -m otel_killsnoop.tracer.compile"
 _INSTRUCTION = Struct("<BBhi")
