@@ -3,12 +3,30 @@
 #define FILTER_H
 
 #include "helpers.h"
+#include "killsnoop.h"
 #include "party.h"
+
+#define SI_USER 0
+#define SI_QUEUE -1
+#define SI_TKILL -6
 
 /* Whether a signal of that number is to be left out; bit 0 is signal 1's, as in sigset_t. */
 INLINE bool is_excluded(__u64 number)
 {
 	return SYM(set_excluded) >> ((number - 1) & 63) & 1;
+}
+
+/* Whether current itself sent it, by a call that says so honestly. Only then is its name a reason
+ * to leave a signal out: else a fault, an alarm or an OOM kill would go with a bystander's name.
+ */
+INLINE bool is_sent(const bool direct, __u64 info, struct killsnoop_counts *counts)
+{
+	__s32 code;
+
+	if (AS_NUMBER(counts, info) <= 1 || !info)
+		return false;
+	code = FIELD(direct, __s32, info, info_code);
+	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 }
 
 INLINE bool same_name(__u64 low, __u64 high, __u64 other_low, __u64 other_high)

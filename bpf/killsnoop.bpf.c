@@ -38,7 +38,8 @@ INLINE int on_signal_body(const bool direct, __u64 *arguments)
 	} else {
 		__u64 task = current_task(direct);
 
-		if (SYM(set_comms) && is_ignored(direct, task)) {
+		if (SYM(set_comms) && is_sent(direct, arguments[1], counts) &&
+		    is_ignored(direct, task)) {
 			counts->filtered[number]++;
 		} else {
 			if (signal_submitted(direct, arguments, counts, task))

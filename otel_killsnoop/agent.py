@@ -34,6 +34,8 @@ def tracer_options(settings: Settings) -> Options:
         ring_size=settings.ring_size,
         root=settings.root,
         cache=_cache(),
+        attempts=settings.attempts,
+        zero=settings.zero,
     )
 
 

@@ -24,7 +24,7 @@ class Option(NamedTuple):
 
     name: without dashes in front.  short: its one-letter form, or nothing.  value: how help calls
     its value.  default: as one would write it; empty when there is none.  help: what it means.
-    repeatable: takes a list, by commas or by being given again.
+    repeatable: takes several, by being given again; of a list, by commas too.
     """
 
     name: str
@@ -60,13 +60,27 @@ OPTIONS = (
     ),
     Option(
         *("include-signals", "-i", "SIGNALS", ""),
-        "Record only these; all means 1 to 64.",
+        "Record only these; all is 1 to 64, and 0 with attempts.",
         repeatable=True,
     ),
     Option(
         *("ignore-source-comm", "", "NAMES", "none"),
         "Commands whose signals are not recorded (but counted).",
         repeatable=True,
+    ),
+    Option(
+        *("exclude", "", "FILTER", "none"),
+        "Not to be recorded: as in 'signal=TERM,HUP source.comm=runc'; docs/configuration.md.",
+        repeatable=True,
+    ),
+    Option(
+        *("include", "", "FILTER", ""),
+        "Record only what one of these holds for: as in 'target.unit=nginx.service'.",
+        repeatable=True,
+    ),
+    Option(
+        *("attempts", "", "WHEN", "auto"),
+        "Record refused calls: auto (where that costs other calls nothing), on or off.",
     ),
     Option("max-tree-depth", "-d", "COUNT", "8", "Ancestors of each side, 0 to 32."),
     Option(
@@ -76,6 +90,15 @@ OPTIONS = (
     Option("max-list-process-threads", "", "COUNT", "", "Accepted, does nothing."),
     Option("print", "", "FORM", "auto", "tree, logfmt, json, none, or auto."),
     Option("args", "", "HOW", "redacted", "Arguments of processes: redacted, full or none."),
+    Option(
+        *("redact-patterns", "", "PATH", ""),
+        "More secrets to mask: a file of regular expressions, one a line.",
+    ),
+    Option(
+        *("wrappers", "", "NAMES", "none"),
+        "More programs that pass a kill on for their parent, as sudo does.",
+        repeatable=True,
+    ),
     Option(
         *("spool-dir", "", "PATH", "/var/lib/otel-killsnoop"),
         "Where records wait on disk until they are delivered.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from otel_killsnoop import environment as otel
 from otel_killsnoop import quantities, selection
@@ -15,11 +15,15 @@ from otel_killsnoop.errors import UsageError
 from otel_killsnoop.options import Given, given, unknown_variables
 from otel_killsnoop.shipping.endpoint import Endpoint
 
+if TYPE_CHECKING:
+    from otel_killsnoop.matching import Filter
+
 T = TypeVar("T")
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 PRINTS = ("auto", "tree", "logfmt", "json", "none")
 ARGS = ("redacted", "full", "none")
+ATTEMPTS = ("auto", "on", "off")
 DEEPEST = 32
 INTERVALS = (0.1, 86_400.0)  # seconds
 RINGS = (64 << 10, 1 << 30)  # bytes
@@ -33,22 +37,31 @@ class Settings:
     root: where the host's ``/proc`` is found.  log_level: ``debug`` to ``critical``.  recorded:
     numbers of the Unix signals that are recorded, of 1 to 64; the others are only counted.
     ignore_source_comm: command names as the kernel has them, at most 15 bytes, whose signals are
-    only counted.  max_tree_depth: ancestors of each side, 0 to 32.  list_process_interval: seconds
-    between re-reads of /proc, 0 for never.  print: ``tree``, ``logfmt``, ``json`` or ``none``.
-    args: ``redacted``, ``full`` or ``none``.  spool_dir, spool_limit: directory; bytes, at least
-    4 MiB.  ring_size: bytes, a power of two.  logs, metrics: where they are shipped, None when
-    they are not.  metric_interval_ms: between two exports.  warnings: one line each, for whoever
-    has a log to write them to.
+    only counted.  keep: judges what is left of the filters after the kernel, None if nothing is.
+    attempts: ``auto``, ``on`` or ``off``.  zero: whether calls that send signal 0 are recorded,
+    never with attempts off.  max_tree_depth: ancestors of each side, 0 to 32.
+    list_process_interval: seconds between re-reads of /proc, 0 for never.  print: ``tree``,
+    ``logfmt``, ``json`` or ``none``.  args: ``redacted``, ``full`` or ``none``.  redact_patterns:
+    path of a file with more patterns of secrets.  wrappers: names of more programs that are no
+    initiators.  spool_dir, spool_limit: directory; bytes, at least 4 MiB.  ring_size: bytes, a
+    power of two.  logs, metrics: where they are shipped, None when they are not.
+    metric_interval_ms: between two exports.  warnings: one line each, for whoever has a log to
+    write them to.
     """
 
     root: str
     log_level: str
     recorded: frozenset[int]
     ignore_source_comm: tuple[bytes, ...]
+    keep: Filter | None
+    attempts: str
+    zero: bool
     max_tree_depth: int
     list_process_interval: float
     print: str
     args: str
+    redact_patterns: str | None
+    wrappers: tuple[str, ...]
     spool_dir: str
     spool_limit: int
     ring_size: int
@@ -86,12 +99,23 @@ def load(
 
     root = one("root", _path, "/")
     log_level = one("log_level", _log_level, "info")
-    recorded = selection.recorded(said["include_signals"], said["exclude_signals"], faults)
+    wrong: list[UsageError] = []  # told in its place, but needed before
+    asked = selection.filters(said["exclude"], said["include"], wrong)
+    numbers = selection.recorded(said["include_signals"], said["exclude_signals"], asked, faults)
     ignored = selection.ignored_comms(said["ignore_source_comm"], faults)
+    faults += wrong
+    attempts = one("attempts", lambda text: quantities.word(text, ATTEMPTS), "auto")
+    if attempts == "off":
+        selection.check_zero(
+            said["include_signals"], said["include"], asked, said["attempts"], faults
+        )
+        numbers -= {0}
     depth = one("max_tree_depth", lambda text: quantities.whole(text, 0, DEEPEST), 0)
     interval = one("list_process_interval", lambda text: quantities.seconds(text, *INTERVALS), 0.0)
     form = one("print", lambda text: quantities.word(text, PRINTS), "auto")
     args = one("args", lambda text: quantities.word(text, ARGS), "redacted")
+    patterns = one("redact_patterns", _file, "") if said["redact_patterns"].texts else None
+    wrappers = selection.names(said["wrappers"], faults)
     spool_dir = one("spool_dir", _path, "")
     spool_limit = one("spool_limit", lambda text: quantities.size(text, *SPOOLS), 0)
     ring_size = one("ring_size", lambda text: quantities.power_of_two(text, *RINGS), 0)
@@ -105,19 +129,24 @@ def load(
     if said["max_list_process_threads"].explicit:
         warnings.append(f"{said['max_list_process_threads'].origin} does nothing here")
     warnings += otlp.warnings
-    if not recorded:
+    if not numbers:
         warnings.append("no Unix signal is recorded: all are only counted")
     elif form == "none" and otlp.logs is None:
         warnings.append("records are neither shipped nor printed")
     return Settings(
         root,
         log_level,
-        recorded,
-        ignored,
+        numbers - {0},
+        tuple(dict.fromkeys((*ignored, *asked.comms))),
+        asked.keep,
+        attempts,
+        0 in numbers,
         depth,
         interval,
         form,
         args,
+        patterns,
+        wrappers,
         spool_dir,
         spool_limit,
         ring_size,
@@ -138,10 +167,14 @@ def _one(said: Given, read: Callable[[str], T], otherwise: T, faults: list[Usage
         return otherwise
 
 
-def _path(text: str) -> str:
+def _path(text: str, kind: str = "directory") -> str:
     if not text:
-        raise UsageError("an empty path", cure="name a directory, or leave the option out")
+        raise UsageError("an empty path", cure=f"name a {kind}, or leave the option out")
     return text
+
+
+def _file(text: str) -> str:
+    return _path(text, "file")
 
 
 def _log_level(text: str) -> str:

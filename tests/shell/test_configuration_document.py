@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from real_collector import REPOSITORY
@@ -10,6 +11,7 @@ from real_collector import REPOSITORY
 from otel_killsnoop import errors, settings
 from otel_killsnoop.cli import INTERRUPTED, NO_READER
 from otel_killsnoop.environment import VARIABLES
+from otel_killsnoop.filter_keys import KEYS, WORDS
 from otel_killsnoop.options import OPTIONS
 
 DOCUMENT = (REPOSITORY / "docs" / "configuration.md").read_text()
@@ -46,6 +48,7 @@ def test_the_document_has_the_words_and_bounds_of_options() -> None:
     for flag, words in (
         ("--print", settings.PRINTS),
         ("--args", settings.ARGS),
+        ("--attempts", settings.ATTEMPTS),
         ("--log-level", settings.LOG_LEVELS),
     ):
         assert {f"`{word}`" for word in words} <= set(re.findall(r"`\w+`", rows[flag]))
@@ -54,6 +57,41 @@ def test_the_document_has_the_words_and_bounds_of_options() -> None:
     assert settings.RINGS == (64 << 10, 1 << 30)
     assert "4MiB or more" in rows["--spool-limit"]
     assert settings.SPOOLS[0] == 4 << 20
+
+
+def filters() -> dict[str, str]:
+    """Expression in its option -> where the document says it is decided, if it says so."""
+    section = DOCUMENT.partition("## Filters")[2].partition("## Attempts")[0]
+    shown = re.findall(r"--(?:ex|in)clude (?:\"[^\"]+\"|'[^']+')", section)
+    decided = {row[1].strip("`"): row[0] for row in tables() if row[0] in PLACES}
+    return dict.fromkeys(shown, "") | decided
+
+
+PLACES = ("the kernel", "the agent", "both")
+
+
+def test_the_document_has_the_keys_of_filters_and_their_words() -> None:
+    start = DOCUMENT.index("| Key |")
+    lines = DOCUMENT[start:].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    keys = {key: row[1] for row in rows for key in re.findall(r"[a-z.]+", row[0])}
+    assert set(keys) == set(KEYS)
+    for key, words in WORDS.items():
+        said = set(re.findall(r"`([\w.]+)`", keys[key]))
+        assert said <= set(words)
+        assert key == "call" or said == set(words)
+
+
+def test_the_documents_filters_are_decided_where_it_says() -> None:
+    found = filters()
+    assert set(found.values()) == {"", *PLACES}
+    bare = settings.load({}, {}, False)
+    for line, place in found.items():
+        flag, expression = shlex.split(line)
+        made = settings.load({flag.removeprefix("--"): (expression,)}, {}, False)
+        in_kernel = (made.recorded, made.ignore_source_comm) != (bare.recorded, ())
+        decided = {(True, False): "the kernel", (False, True): "the agent", (True, True): "both"}
+        assert place in ("", decided[in_kernel, made.keep is not None]), line
 
 
 def test_the_document_has_every_otel_variable_and_no_other() -> None:

@@ -35,10 +35,15 @@ def test_the_defaults() -> None:
         log_level="info",
         recorded=frozenset(range(1, 65)) - EVERYDAY,
         ignore_source_comm=(),
+        keep=None,
+        attempts="auto",
+        zero=False,
         max_tree_depth=8,
         list_process_interval=0.0,
         print="logfmt",
         args="redacted",
+        redact_patterns=None,
+        wrappers=(),
         spool_dir="/var/lib/otel-killsnoop",
         spool_limit=256 << 20,
         ring_size=16 << 20,
@@ -62,11 +67,16 @@ EXAMPLES = {
     "exclude_signals": "HUP",
     "include_signals": "KILL,TERM",
     "ignore_source_comm": "bash,sh",
+    "exclude": "source.uid=0 target.unit!=nginx.service",
+    "include": 'signal=KILL target.comm="tmux: server"; result=refused',
+    "attempts": "on",
     "max_tree_depth": "32",
     "list_process_interval": "1m30s",
     "max_list_process_threads": "4",
     "print": "json",
     "args": "full",
+    "redact_patterns": "/etc/secret shapes",
+    "wrappers": "doas,su-exec",
     "spool_dir": "/tmp/spool",
     "spool_limit": "1G",
     "ring_size": "64KiB",
@@ -104,6 +114,10 @@ def test_examples_are_read() -> None:
     assert (made.list_process_interval, made.print, made.args) == (90.0, "json", "full")
     assert (made.spool_dir, made.spool_limit) == ("/tmp/spool", 1 << 30)
     assert made.ring_size == 64 << 10
+    assert (made.attempts, made.zero) == ("on", False)
+    assert made.keep is not None
+    assert made.redact_patterns == "/etc/secret shapes"
+    assert made.wrappers == ("doas", "su-exec")
 
 
 @pytest.mark.parametrize(
@@ -194,18 +208,31 @@ def test_what_is_no_depth(text: str) -> None:
 def test_words() -> None:
     assert loaded(log_level="WARN").log_level == "warning"
     assert loaded(print=" JSON ").print == "json"
-    assert faults(log_level="loud", print="xml", args="some") == [
+    assert loaded(attempts="OFF").attempts == "off"
+    assert faults(log_level="loud", attempts="yes", print="xml", args="some") == [
         "no such choice: --log-level loud (give one of debug, info, warning, error, critical)",
+        "no such choice: --attempts yes (give one of auto, on, off)",
         "no such choice: --print xml (give one of auto, tree, logfmt, json, none)",
         "no such choice: --args some (give one of redacted, full, none)",
+    ]
+
+
+def test_wrappers_are_names() -> None:
+    assert loaded(wrappers=("doas, tini-static", "doas")).wrappers == ("doas", "tini-static")
+    assert loaded(wrappers=("none",)).wrappers == ()
+    assert faults(wrappers=("/usr/bin/doas,su", "bin/")) == [
+        "a path where a name is wanted: --wrappers /usr/bin/doas (give doas)",
+        "a path where a name is wanted: --wrappers bin/ (give the name alone)",
     ]
 
 
 def test_paths_are_taken_as_they_are() -> None:
     path = os.fsdecode(b"/sp\xffool ")
     assert loaded(spool_dir=path).spool_dir == path
-    assert faults(root="", spool_dir="") == [
+    assert loaded(redact_patterns=path).redact_patterns == path
+    assert faults(root="", redact_patterns="", spool_dir="") == [
         "an empty path: --root '' (name a directory, or leave the option out)",
+        "an empty path: --redact-patterns '' (name a file, or leave the option out)",
         "an empty path: --spool-dir '' (name a directory, or leave the option out)",
     ]
 
@@ -213,12 +240,19 @@ def test_paths_are_taken_as_they_are() -> None:
 def test_all_faults_are_told_at_once() -> None:
     environment = {"KILLSNOOP_PRINT": "xml", "OTEL_EXPORTER_OTLP_ENDPOINT": "ftp://collector"}
     told = faults(
-        environment, ring_size="3M", exclude_signals=("FOO,BAR",), ignore_source_comm=("x" * 16,)
+        environment,
+        ring_size="3M",
+        include=("sinal=9",),
+        exclude=("source.uid=x",),
+        exclude_signals=("FOO,BAR",),
+        ignore_source_comm=("x" * 16,),
     )
     assert [line.split(" (")[0] for line in told] == [
         "no such Unix signal: --exclude-signals FOO",
         "no such Unix signal: --exclude-signals BAR",
         f"a command name of 16 bytes matches nothing: --ignore-source-comm {'x' * 16}",
+        "not a user id: --exclude source.uid=x",
+        "no such key of a filter: --include sinal=9",
         "no such choice: KILLSNOOP_PRINT=xml",
         "a size that is no power of two: --ring-size 3M",
         "impossible endpoint, scheme ftp: OTEL_EXPORTER_OTLP_ENDPOINT=ftp://collector",

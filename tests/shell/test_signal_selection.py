@@ -56,12 +56,49 @@ def test_recording_nothing_is_possible_and_said(given: dict[str, object]) -> Non
     assert made.warnings == ("no Unix signal is recorded: all are only counted",)
 
 
-@pytest.mark.parametrize("zero", ["0", "00", "9,0", "all,0"])
-def test_signal_0_cannot_be_included(zero: str) -> None:
-    assert faults(include_signals=(zero,)) == [
-        "signal 0 cannot be recorded by this version: --include-signals 0 (it only tests whether "
-        "a process exists and is no signal that the kernel generates: leave it out)"
+@pytest.mark.parametrize(
+    ("include", "exclude", "zero", "recorded"),
+    [
+        (("0",), (), True, set()),
+        (("00,KILL",), (), True, {9}),
+        (("all",), (), True, set(range(1, 65))),
+        (("all",), ("0",), False, set(range(1, 65))),
+        (("0,KILL",), ("all",), False, set()),
+        ((), ("none",), False, set(range(1, 65))),
+        (("KILL",), (), False, {9}),
+    ],
+)
+def test_signal_0_is_recorded_only_when_included(
+    include: tuple[str, ...], exclude: tuple[str, ...], zero: bool, recorded: set[int]
+) -> None:
+    made = loaded(include_signals=include, exclude_signals=exclude)
+    assert (made.zero, made.recorded) == (zero, recorded)
+    assert bool(made.warnings) == (not zero and not recorded)
+
+
+@pytest.mark.parametrize("attempts", ["auto", "on"])
+def test_signal_0_is_an_attempt(attempts: str) -> None:
+    made = loaded(include_signals=("0",), attempts=attempts)
+    assert (made.attempts, made.zero) == (attempts, True)
+
+
+def test_signal_0_by_itself_cannot_go_without_attempts() -> None:
+    cure = "it only tests whether a process exists, and that is seen as an attempt: leave it out"
+    assert faults(include_signals=("9,0",), attempts="off") == [
+        "signal 0 cannot be recorded while attempts are off: --include-signals 0 beside "
+        f"--attempts off ({cure}, or give --attempts auto)"
     ]
+    variables = {"KILLSNOOP_INCLUDE": "signal=TERM,0", "KILLSNOOP_ATTEMPTS": "off"}
+    assert faults(environment=variables) == [
+        "signal 0 cannot be recorded while attempts are off: KILLSNOOP_INCLUDE=signal=0 beside "
+        f"KILLSNOOP_ATTEMPTS=off ({cure}, or give KILLSNOOP_ATTEMPTS=auto)"
+    ]
+
+
+@pytest.mark.parametrize("given", [{"include_signals": ("all",)}, {"include": ("signal=*",)}])
+def test_all_is_all_that_there_is_without_attempts(given: dict[str, object]) -> None:
+    made = load(given | {"attempts": "off"}, {}, False)
+    assert (made.zero, made.recorded, made.warnings) == (False, set(range(1, 65)), ())
 
 
 @pytest.mark.parametrize("key", ["include_signals", "exclude_signals"])
@@ -69,7 +106,7 @@ def test_signal_0_cannot_be_included(zero: str) -> None:
 def test_what_is_no_signal(key: str, word: str) -> None:
     flag = "--" + key.replace("_", "-")
     (fault,) = faults(**{key: (word,)})
-    assert fault.startswith(f"no such Unix signal: {flag} {word} (give a number from 1 to 64")
+    assert fault.startswith(f"no such Unix signal: {flag} {word} (give a number from 0 to 64")
 
 
 def test_lists_say_none_alone_or_something() -> None:
