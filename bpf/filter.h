@@ -29,6 +29,19 @@ INLINE bool is_sent(const bool direct, __u64 info, struct killsnoop_counts *coun
 	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 }
 
+/* Bit 7 of the lowest byte that is 0; bits above it mean nothing. */
+INLINE __u64 has_nul(__u64 word)
+{
+	return (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
+}
+
+INLINE __u64 up_to_nul(__u64 word)
+{
+	__u64 found = has_nul(word);
+
+	return found ? word & (((found & -found) >> 7) - 1) : word;
+}
+
 INLINE bool same_name(__u64 low, __u64 high, __u64 other_low, __u64 other_high)
 {
 	return low == other_low && high == other_high;
@@ -43,7 +56,11 @@ INLINE bool is_ignored(const bool direct, __u64 task)
 	if (!leader)
 		return false;
 	comm_of(direct, (char *)name, leader);
-	/* The kernel pads a name with NULs, but what lies behind the first one is no part of it. */
+	/* Before 5.17 the kernel leaves what a longer name before this one had behind the NUL. */
+	if (has_nul(name[0]))
+		name[1] = 0;
+	name[0] = up_to_nul(name[0]);
+	name[1] = up_to_nul(name[1]);
 	if (SYM(set_many_comms))
 		return map_lookup(SYM(map_comms), name) != 0;
 	if (same_name(name[0], name[1], SYM(set_comm0_low), SYM(set_comm0_high)))

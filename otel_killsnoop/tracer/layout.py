@@ -109,6 +109,9 @@ def _keep(cache: str | None, key: str, layout: dict[str, int]) -> None:
         os.makedirs(cache, mode=0o700, exist_ok=True)
         if not _ours(os.lstat(cache)):
             return
+        # In a container a pid comes again: what a crash left behind must not end this for good.
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(unfinished, flags, 0o600), "w", encoding="ascii") as file:
             json.dump({"key": key, "layout": layout}, file)

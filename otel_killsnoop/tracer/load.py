@@ -64,18 +64,19 @@ class Tracer:
 
     def detach(self) -> None:
         """No event from here on: when this returns, the last record is in the ring."""
-        while self._links:
-            os.close(self._links.pop())
+        _close_all(self._links)
         bpf.settle()
 
     def close(self) -> None:
         """Detach and let go of everything; what is in the ring is gone."""
         if self._links:
             self.detach()
-        self._by_number.close()
-        self._table.close()
-        self.ring.close()
         self._held.close()
+
+
+def _close_all(descriptors: list[int]) -> None:
+    while descriptors:
+        os.close(descriptors.pop())
 
 
 def attach(options: Options) -> Tracer:
@@ -108,7 +109,8 @@ def _attach(
     with contextlib.ExitStack() as opened:
         made = maps.make(options, opened)
         made_at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        programs, links = {}, []
+        programs: dict[str, int] = {}
+        links: list[int] = []
         for event in _ORDER:
             one = product.programs[f"on_{event}" if direct else f"on_{event}_raw"]
             descriptor = bpf.load_program(
@@ -121,18 +123,22 @@ def _attach(
             opened.callback(os.close, descriptor)
             programs[event] = descriptor
         cpus = counters.possible_cpus()
-        by_number = maps.elements(made["map_counts"], counters.ALL_NUMBERS, cpus)
-        table = maps.elements(
-            made["map_table_counts"], counters.TABLE, cpus * len(counters.TABLE_PROGRAMS)
-        )
+        opened.callback(_close_all, links)
         try:
+            by_number = maps.elements(made["map_counts"], counters.ALL_NUMBERS, cpus)
+            opened.callback(by_number.close)
+            table = maps.elements(
+                made["map_table_counts"], counters.TABLE, cpus * len(counters.TABLE_PROGRAMS)
+            )
+            opened.callback(table.close)
             fence = {} if os.uname().machine == "x86_64" else {"fence": bpf.fence}
             ring = map_ring(made["map_ring"], options.ring_size, **fence)
-            for event in _ORDER:
-                links.append(attempts.link(programs[event], TRACEPOINTS[event], direct))
+            opened.callback(ring.close)
         except OSError as error:
-            what = f"cannot map the ring, {error.strerror}"
+            what = f"cannot map the ring and the counters, {error.strerror}"
             raise KernelError(what, f"{options.ring_size} bytes", "lower --ring-size") from error
+        for event in _ORDER:
+            links.append(attempts.link(programs[event], TRACEPOINTS[event], direct))
         features = {
             "call": bool(values["set_pt_regs"]),
             "32-bit calls": bool(values["set_compat"]),

@@ -7,7 +7,6 @@ architecture. Nothing here touches the kernel.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,10 +64,14 @@ class Program:
             low, high = value & _WORD, value >> 32 & _WORD
             _INSTRUCTION.pack_into(code, at, operation, registers, 0, _signed(low))
             _INSTRUCTION.pack_into(code, at + _SIZE, 0, 0, 0, _signed(high))
-        for index in self.casts if values.get("set_cast") else ():
-            _INSTRUCTION.pack_into(
-                code, index * _SIZE, _CALL, _KERNEL_FUNCTION << 4, 0, values["function_cast"]
-            )
+        if values.get("set_cast"):
+            function = values.get("function_cast", 0)
+            if not function:
+                raise ProgramError(f"the program {self.name} has no", "function_cast", _CURE)
+            for index in self.casts:
+                _INSTRUCTION.pack_into(
+                    code, index * _SIZE, _CALL, _KERNEL_FUNCTION << 4, 0, function
+                )
         return bytes(code)
 
 
@@ -127,7 +130,7 @@ def load(path: Path = PRODUCT) -> Product:
             for name, one in content["programs"].items()
         }
         tag = str(content["tag"])
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"the kernel program is damaged, {type(error).__name__}: {error}"
         raise ProgramError(what, str(path), _CURE) from error
     wanted = {f"on_{event}{kind}" for event in EVENTS for kind in ("", "_raw")}
