@@ -14,7 +14,8 @@ from real_processes import Subject
 from running_agent import RunningAgent
 from watching import SELECT
 
-_CANDIDATES = range(50, 62)
+# Real-time ones that systemd has no meaning for, nor our other tests.
+_CANDIDATES = (51, 52, 53, 59, 41, 42, 43, 44, 46)
 
 
 @pytest.fixture

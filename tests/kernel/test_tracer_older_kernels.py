@@ -1,0 +1,75 @@
+"""Kernels that have less than ours: the branches of what is missing are dead, the rest works."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+import pytest
+from doctored import doctored
+from puppet import puppet
+from traced import Traced, traced
+
+from otel_killsnoop.errors import KernelError
+from otel_killsnoop.model import Exec, Exit, Fork, Signal
+from otel_killsnoop.tracer import load
+
+pytestmark = pytest.mark.kernel
+
+
+def one_of_each(one: Traced, number: int) -> tuple[Signal, Fork, Exec, list[Exit]]:
+    """A kill, and the life of a program."""
+    with puppet() as source, puppet() as target:
+        target.do("ignore", [number])
+        assert source.do("send", 0, "kill", target.pid, 0, number, 1) == 1
+        pid, _ = source.do("spawn", 0, ["/bin/true"])
+    one.finish()
+    events = one.events()
+    [sent] = [e for e in events if isinstance(e, Signal) and e.facts.number == number]
+    [fork] = [e for e in events if isinstance(e, Fork) and e.pid == pid]
+    [run] = [e for e in events if isinstance(e, Exec) and e.pid == pid]
+    return sent, fork, run, [e for e in events if isinstance(e, Exit) and e.pid == pid]
+
+
+OLDER: dict[str, tuple[dict[str, int | None], str, str | None]] = {
+    "all": ({}, "tp_btf", "kill"),
+    "no task by helper": ({"helper_task": None}, "raw_tp", None),
+    "no registers": ({"helper_registers": None}, "tp_btf", None),
+    "no typedef": ({"at_fork": None}, "raw_tp", "kill"),
+    "not attachable": ({"at_exec": 1}, "raw_tp", "kill"),
+    "no group_dead": ({"exit_arguments": 1}, "tp_btf", "kill"),
+    "no 32-bit calls": ({"task_status": None}, "tp_btf", "kill"),
+    "no memory controller": ({"memory_id": None}, "tp_btf", "kill"),
+}
+
+
+@pytest.mark.parametrize("direct", [True, False], ids=["tp_btf", "raw_tp"])
+@pytest.mark.parametrize("kernel", OLDER)
+def test_a_kernel_that_has_less(kernel: str, direct: bool, tmp_path: Path, own_number: int) -> None:
+    """The branches of what is missing are dead: the same program loads, and tells the rest."""
+    lacks, mode, call = OLDER[kernel]
+    if platform.machine() != "x86_64":
+        lacks = {name: value for name, value in lacks.items() if name != "task_status"}
+    doctored(tmp_path, **lacks)
+    with traced(load.Options(cache=str(tmp_path), direct=direct)) as one:
+        assert one.tracer.mode == (mode if direct else "raw_tp")
+        assert one.tracer.features["call"] == (call is not None)
+        sent, fork, run, gone = one_of_each(one, own_number)
+    assert (sent.facts.number, sent.facts.cause, sent.facts.call) == (own_number, "user", call)
+    assert fork.parent_pid == sent.source_pid
+    assert run.args == (b"/bin/true",)
+    assert {(one.start, one.status) for one in gone} == {(fork.start, 0)}
+
+
+def test_a_kernel_that_lacks_what_is_needed_is_refused(tmp_path: Path) -> None:
+    doctored(tmp_path, cred_uid=None)
+    with pytest.raises(KernelError, match=r"cred\.uid"):
+        load.attach(load.Options(cache=str(tmp_path)))
+
+
+def test_a_program_that_the_verifier_refuses_brings_its_words(tmp_path: Path) -> None:
+    doctored(tmp_path, regs_call=1 << 20)  # registers are read by plain loads in either way
+    with pytest.raises(KernelError) as caught:
+        load.attach(load.Options(cache=str(tmp_path)))
+    assert "killsnoop_" in caught.value.what
+    assert "without a reason" not in str(caught.value)
