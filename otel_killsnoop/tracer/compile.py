@@ -32,8 +32,8 @@ def compiled(text: str, functions: list[str], sources: Path = SOURCES) -> dict[s
         cure = "install Debian's python3-bpfcc, and use the system's python3"
         raise ProgramError(f"cannot import bcc, {error}", sys.executable, cure) from error
     try:
-        # In bytes: bcc warns of text, and so would fail where warnings are errors.
-        made = BPF(text=text.encode(), cflags=[b"-I%b" % bytes(sources), b"-Wall", b"-Werror"])
+        # The text in bytes: of text bcc warns, and so would fail where warnings are errors.
+        made = BPF(text=text.encode(), cflags=[f"-I{sources}", "-Wall", "-Werror"])
         return {name: bytes(made.dump_func(name.encode())) for name in functions}
     except Exception as error:  # bcc raises no class of its own; clang has said why on stderr
         cure = "look at clang's words above"

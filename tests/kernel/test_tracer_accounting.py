@@ -89,10 +89,10 @@ def test_every_way_of_sending_is_recorded_exactly(way: str, own_number: int) -> 
             assert (event.facts.result, event.facts.cause) == ("delivered", "user")
             assert event.facts.has_source
             assert event.source_tid == source_tid
-            assert event.source_comm == SOURCE_WORKER
+            assert event.source_comm == SOURCE_COMM  # the process's, whatever the thread's is
             to_thread = call in SCOPES
             assert event.target_tid == (target_tid if to_thread else target.pid)
-            assert event.target_comm == (TARGET_WORKER if to_thread else TARGET_COMM)
+            assert event.target_comm == TARGET_COMM
 
         rest = [event for event in seen if event.facts.number != own_number]
         assert [event.facts.number for event in rest] == [USR2] * 11

@@ -63,7 +63,7 @@ def test_a_kernel_that_has_less(kernel: str, direct: bool, tmp_path: Path, own_n
 
 def test_a_kernel_that_lacks_what_is_needed_is_refused(tmp_path: Path) -> None:
     doctored(tmp_path, cred_uid=None)
-    with pytest.raises(KernelError, match=r"cred\.uid"):
+    with pytest.raises(KernelError, match=r"cred\.euid"):
         load.attach(load.Options(cache=str(tmp_path)))
 
 
