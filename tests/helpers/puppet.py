@@ -91,6 +91,12 @@ def become(uid: int, gid: int) -> None:
     os.setresuid(uid, -1, -1)
 
 
+def act_as(uid: int, gid: int) -> None:
+    """The effective user and group; the real ones stay, and so kill(2) among puppets goes on."""
+    for libc_call, one in ((os.setresgid, gid), (os.setresuid, uid)):
+        libc_call(-1, one, -1)
+
+
 def ignore(numbers: list[int]) -> None:
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)

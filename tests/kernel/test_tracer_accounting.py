@@ -64,7 +64,7 @@ def test_every_way_of_sending_is_recorded_exactly(way: str, own_number: int) -> 
             tids.append(actor.do("thread"))
             actor.do("rename", comm.decode("latin-1"))
             actor.do("rename", worker.decode("latin-1"), 1)
-            actor.do("become", uid, gid)
+            actor.do("act_as", uid, gid)
         source_tid, target_tid = tids
 
         before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)

@@ -224,7 +224,7 @@ def test_threads_that_leave_at_once_are_one_death(way: str) -> None:
         deaths = Counter(
             (event.pid, event.start) for event in one.events() if isinstance(event, Exit)
         )
-    assert counts.table_lost == {"fork": 0, "exec": 0, "exit": 0}
+    assert not any(counts.table_lost.values())
     assert [pid for pid, _ in births] == pids
     assert {deaths[born] for born in births} == {1}
 
