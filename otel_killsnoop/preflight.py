@@ -6,10 +6,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from otel_killsnoop.errors import HostError, KernelError, KillsnoopError, PrivilegeError
 from otel_killsnoop.settings import Settings
+
+if TYPE_CHECKING:
+    from otel_killsnoop.tracer.load import Tracer
 
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 
@@ -154,7 +157,19 @@ def _trial(settings: Settings) -> str:
     with closing(load.attach(tracer_options(settings))) as tracer:
         off = [name for name, on in tracer.features.items() if not on]
         without = f"; without: {', '.join(off)}" if off else ""
-        return f"loads and attaches by {tracer.mode}{without}"
+        return f"loads and attaches by {tracer.mode}{without}; {attempts(settings, tracer)}"
+
+
+def attempts(settings: Settings, tracer: Tracer) -> str:
+    """How refused calls are seen on this kernel, or why not."""
+    match tracer.attempts:
+        case "fexit":
+            return "refused calls are seen by fexit, at no cost to other calls"
+        case "sys_exit":
+            return "refused calls are seen by sys_exit, which costs every system call some 86 ns"
+    if settings.attempts == "off":
+        return "refused calls are not looked at"
+    return "refused calls are not seen: no fexit on this kernel (--attempts on needs none)"
 
 
 def _where(off: bool, settings: Settings, kind: str) -> str:
