@@ -19,11 +19,11 @@ NAME_BYTES = 64  # a comm is 15 bytes at most, thrice that when none of them is 
 PATH_BYTES = 4096  # the kernel's PATH_MAX, for executables and cgroups
 WORD_BYTES = 256  # user, container, pod and unit names
 RESOURCE_BYTES = 8_000  # the agent's own resource attributes, all together
-RESOURCE_ATTRIBUTES = 36  # so that with all else a record stays under 100 entries
+RESOURCE_ATTRIBUTES = 26  # so that with all else a record stays under 100 entries
 
 # What a record has beside the resource: its own attributes with the longest values they can
 # have, and the fields that Loki adds as metadata (severity, scope, observed time).
-LOG_ATTRIBUTES_BYTES = 4_096
+LOG_ATTRIBUTES_BYTES = 6_144
 
 
 class Limits(NamedTuple):
@@ -115,7 +115,7 @@ def array_size(values: Sequence[bytes]) -> int:
 def loki_surplus(value: Value) -> int:
     """How many bytes more than its encoded attribute Loki may count for this value.
 
-    Texts and single integers never take more: their attribute's lengths and tags make up for it.
+    Texts and single numbers never take more: their attribute's lengths and tags make up for it.
     """
     if type(value) is not tuple or not value:
         return 0

@@ -32,6 +32,11 @@ def resource_values(resource: Mapping[str, str | int]) -> list[tuple[str, Value]
     ]
 
 
+def uid(boot_id: str, sequence: int) -> bytes:
+    """``log.record.uid`` of the record with this sequence."""
+    return utf8_text(f"{boot_id}-{sequence:016x}")
+
+
 class Envelope:
     """Puts records under the agent's resource.
 

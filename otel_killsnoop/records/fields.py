@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from otel_killsnoop.records.attributes import (
-    CAUSES,
+    EXIT,
+    INITIATOR,
     LOG,
-    LOSSES,
     METRICS,
     RESOURCE,
-    RESULTS,
     SIDE,
     SOURCE,
     TARGET,
     Attribute,
 )
+from otel_killsnoop.records.words import CAUSES, DISPOSITIONS, EVENTS, LOSSES, RESULTS
 
 
 def fields_table() -> str:
@@ -26,13 +26,20 @@ def fields_table() -> str:
         _attributes(LOG),
         "Beside them each record has a time (the kernel's), an observed time, a severity, a body "
         "such as `SIGKILL from bash[42] to nginx[1234]`, and the event name `killsnoop.signal` "
-        "(`killsnoop.gap` for a gap). Severity is ERROR for faults raised by the kernel and for "
-        "OOM kills, WARN for SIGKILL and for a fault's signal that somebody sent, INFO for TERM, "
-        "INT, QUIT, HUP and STOP, and DEBUG for all else.",
+        "(`killsnoop.exit`, `killsnoop.gap`). Severity is ERROR for faults raised by the kernel "
+        "and for OOM kills, WARN for SIGKILL and for a fault's signal that somebody sent, INFO for "
+        "TERM, INT, QUIT, HUP and STOP, and DEBUG for all else; a refused attempt is never more "
+        "than INFO.",
+        "## Log attributes of an exit",
+        "A process that died of a signal has a record of its own, with `killsnoop.event` = `exit`, "
+        "the resource attributes of the target, a body such as `nginx[1234] died of SIGKILL after "
+        "12.3 s`, and severity WARN for SIGKILL and for a fault's signal, else INFO.",
+        _attributes(EXIT),
         "## Resource attributes of the source",
         "All absent when no process sent the signal: the cause then says why.",
-        _attributes(SIDE, SOURCE + "."),
+        _attributes(SIDE + INITIATOR, SOURCE + "."),
         "## Resource attributes of the target",
+        "All absent when an attempt meant no process, or none that exists.",
         _attributes(SIDE, TARGET + "."),
         "## Resource attributes of the agent",
         _attributes(RESOURCE),
@@ -40,11 +47,17 @@ def fields_table() -> str:
         _meanings(CAUSES),
         "## Results",
         _meanings(RESULTS),
+        "## Dispositions",
+        _meanings(DISPOSITIONS),
         "## Losses",
         _meanings(LOSSES),
         "## Metrics",
         "Counters are cumulative since the agent started. Those of the kernel are by signal "
-        "name: the classic signals from the start, real-time ones once they are seen.",
+        "name: the classic signals from the start, real-time ones once they are seen. "
+        "Submitted signals are those that could not be understood, those of which records were "
+        "made, and those that wait for who they name: records made of attempts are counted apart.",
+        "`killsnoop.records.made` is by these events:",
+        _meanings(EVENTS),
         _rows(
             ("Name", "Kind", "Unit", "By", "Meaning"),
             ((f"`{m.name}`", m.kind, f"`{m.unit}`", _list(m.by), m.meaning + ".") for m in METRICS),

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from otel_killsnoop.model import Request
 from otel_killsnoop.records import severity
-from otel_killsnoop.records.attributes import GAP_EVENT_NAME, LOSSES
+from otel_killsnoop.records.attributes import GAP_EVENT_NAME
 from otel_killsnoop.records.bounds import utf8_text
 from otel_killsnoop.records.envelope import LOG_RECORD, Envelope
+from otel_killsnoop.records.log_record import KEYS, lead, observed_field, time_field
 from otel_killsnoop.records.otlp import field, varint
-from otel_killsnoop.records.record import KEYS, lead, observed_field, time_field
+from otel_killsnoop.records.words import LOSSES
 
 
 class GapEncoder:

@@ -15,6 +15,7 @@ class Metric(NamedTuple):
     by: tuple[str, ...] = ()
 
 
+EVENT = "killsnoop.event"
 SIGNAL_NAME = "killsnoop.signal.name"
 SIGNAL_CAUSE = "killsnoop.signal.cause"
 SIGNAL_RESULT = "killsnoop.signal.result"
@@ -32,7 +33,7 @@ METRICS = (
         "killsnoop.signals",
         "counter",
         "{signal}",
-        "Signals recorded",
+        "Signals recorded; those with result `refused` and `tested` are attempts",
         (SIGNAL_NAME, SIGNAL_CAUSE, SIGNAL_RESULT),
     ),
     _M("killsnoop.events.lost", "counter", "{event}", "Signals lost; see Losses", (REASON,)),
@@ -65,10 +66,11 @@ METRICS = (
         "Records found in the spool at start",
     ),
     _M(
-        "killsnoop.records.gaps",
+        "killsnoop.records.made",
         "counter",
         "{log_record}",
-        "Records of losses made, which the records below count too",
+        "Records made, which the records below count too",
+        (EVENT,),
     ),
     _M("killsnoop.records.spooled", "counter", "{log_record}", "Records put in the spool"),
     _M(
@@ -112,7 +114,7 @@ METRICS = (
         "killsnoop.table.events.lost",
         "counter",
         "{event}",
-        "Fork, exec and exit events that found the ring full",
+        "Fork, exec, exit, OOM and attempt events that found the ring full",
         (PROGRAM,),
     ),
     _M("killsnoop.arguments.masked", "counter", "{argument}", "Secrets masked in arguments"),

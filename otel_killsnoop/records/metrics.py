@@ -7,6 +7,7 @@ sums of one export agree with each other. The SDK is imported when ``Metrics`` i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_killsnoop import __version__
@@ -25,7 +26,7 @@ SHUTDOWN_TIMEOUT_MS = 4_000
 class Counts(NamedTuple):
     """Everything that is counted, at one moment; signals: records made, by kind.
 
-    gaps: records of losses made, which are counted with the others from the spool on.
+    made: records made, by ``words.EVENTS``; from the spool on all are counted together.
     """
 
     kernel: KernelCounts
@@ -33,7 +34,7 @@ class Counts(NamedTuple):
     table: TableCounts
     signals: Mapping[Facts, int]
     undecodable: int
-    gaps: int = 0
+    made: Mapping[str, int] = MappingProxyType({})
 
 
 class Metrics:

@@ -8,14 +8,17 @@ be valid UTF-8 (see ``bounds.utf8``); nothing here checks that again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
 
 RESOURCE_ATTRIBUTE = 1  # field number of Resource.attributes
 RECORD_ATTRIBUTE = 6  # field number of LogRecord.attributes
 
-Value = bytes | int | tuple[bytes, ...] | tuple[int, ...]
-"""What an attribute may hold: text as UTF-8, a 64-bit integer, or an array of one of the two."""
+Value = bytes | bool | int | float | tuple[bytes, ...] | tuple[int, ...]
+"""What an attribute may hold: text as UTF-8, a truth value, a 64-bit integer, a double, or an
+array of texts or of integers."""
 
 _SHORT = tuple(bytes((n,)) for n in range(0x80))
+_DOUBLE = Struct("<d").pack
 _KEPT_LENGTHS = 512  # frames of longer values are made anew each time: they would fill memory
 
 
@@ -83,6 +86,14 @@ class Key:
         digits = varint(value)
         return self._integer_frames[len(digits)] + digits
 
+    def boolean(self, value: bool) -> bytes:
+        """The attribute with this truth value."""
+        return self._frame(2) + (b"\x10\x01" if value else b"\x10\x00")
+
+    def double(self, value: float) -> bytes:
+        """The attribute with this number."""
+        return self._frame(9) + b"\x21" + _DOUBLE(value)
+
     def strings(self, values: Sequence[bytes]) -> bytes:
         """The attribute with an array of texts."""
         try:
@@ -107,8 +118,12 @@ class Key:
         """The attribute with whatever kind of value this is."""
         if isinstance(value, bytes):
             return self.string(value)
+        if isinstance(value, bool):
+            return self.boolean(value)
         if isinstance(value, int):
             return self.integer(value)
+        if isinstance(value, float):
+            return self.double(value)
         if value and isinstance(value[0], int):
             return self.integers(value)
         return self.strings(value)  # type: ignore[arg-type]  # a tuple holds one type only

@@ -1,4 +1,4 @@
-"""A process and its ancestry -> what is said of it: names and values, not yet bytes on the wire.
+"""A process -> what is said of it: names and values, not yet bytes on the wire.
 
 Names are those of ``attributes.SIDE``, without the ``killsnoop.source`` or ``.target`` in front.
 The encoder and the terminal's JSON are both made of this, so they cannot differ.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import NamedTuple
 
-from otel_killsnoop.model import Process, Side
+from otel_killsnoop.model import Process
 from otel_killsnoop.records.bounds import (
     NAME_BYTES,
     PATH_BYTES,
-    TREE_BYTES,
     WORD_BYTES,
     Limits,
     cut,
@@ -25,30 +23,6 @@ from otel_killsnoop.records.bounds import (
 from otel_killsnoop.records.otlp import Value
 
 Named = list[tuple[str, Value]]
-
-MORE = b" < ..."
-"""How a tree ends that does not reach the root: cut by the depth asked for, by length, or unknown
-from here on."""
-
-ANCESTOR_LINES = "process.ancestors.command_lines"
-
-
-class Ancestry(NamedTuple):
-    """What is said of all ancestors of a process.
-
-    labels: ``bash[40]``, nearest first.  whole: they reach up to a process that has no parent.
-    tail: labels as the tree's end, `` < bash[40] < systemd[1]``.  cut: names of what was cut.
-    """
-
-    values: Named
-    labels: tuple[bytes, ...]
-    whole: bool
-    tail: bytes
-    cut: tuple[str, ...]
-
-
-NOTHING_ABOVE = Ancestry([], (), True, b"", ())
-UNKNOWN_ABOVE = Ancestry([], (), False, MORE, ())
 
 
 def name(process: Process) -> bytes:
@@ -102,6 +76,12 @@ def describe(
     add(("process.user.id", process.uid))
     if process.user is not None:
         add(("process.user.name", _word(process.user)))
+    if process.login_user is not None:
+        add(("user.login", _word(process.login_user)))
+    if process.login_uid is not None:
+        add(("user.login_id", process.login_uid))
+    if process.audit_session is not None:
+        add(("session.id", process.audit_session))
     if process.container_id is not None:
         add(("container.id", _word(process.container_id)))
     elif process.cgroup is not None:
@@ -131,7 +111,7 @@ def _word(text: str) -> bytes:
 
 
 def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]:
-    """Add command, arguments, line and count; return the names of what was cut."""
+    """Add command, arguments, line, title and count; return the names of what was cut."""
     args = process.args
     shortened = []
     if len(args) == 1 and process.args_count > 1 and not process.args_cut:
@@ -152,9 +132,26 @@ def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]
             values.append(("process.command_line", line))
         if process.args_cut or not whole:
             shortened.append("process.command_line")
+    if process.title is not None:
+        title, whole = _cut_line(process.title, limits.line)
+        if limits.line:
+            values.append(("process.title", title))
+        if not whole:
+            shortened.append("process.title")
     if process.args_count:
         values.append(("process.args_count", process.args_count))
     return shortened
+
+
+def add_initiator(values: Named, shortened: list[str], initiator: Process, limits: Limits) -> None:
+    """Add what is said of a source's initiator."""
+    values.append(("initiator.pid", initiator.pid))
+    values.append(("initiator.name", name(initiator)))
+    line, whole = command_line(initiator.args, limits.line)
+    if line:
+        values.append(("initiator.command_line", line))
+    if not whole:
+        shortened.append("initiator.command_line")
 
 
 def command_line(args: tuple[bytes, ...], limit: int) -> tuple[bytes, bool]:
@@ -168,51 +165,3 @@ def _cut_line(raw: bytes, limit: int) -> tuple[bytes, bool]:
     if len(line) <= limit and len(raw) <= limit + 4:
         return line, True
     return cut(line, limit), False
-
-
-def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
-    """What is said of a process's ancestors, ``parent`` the nearest; ``max_depth`` of them."""
-    if max_depth == 0:
-        return UNKNOWN_ABOVE
-    pids: list[int] = []
-    names: list[bytes] = []
-    lines: list[bytes] = []
-    lines_whole = True
-    side: Side | None = parent
-    last = parent
-    while side is not None and len(pids) < max_depth:
-        last = side
-        process = side.process
-        pids.append(process.pid)
-        names.append(name(process))
-        line, whole = command_line(process.args, limits.ancestor)
-        lines.append(line)
-        lines_whole = lines_whole and whole
-        side = side.parent
-    values: Named = [
-        ("process.ancestors.pids", tuple(pids)),
-        ("process.ancestors.names", tuple(names)),
-    ]
-    if limits.ancestor and any(lines):
-        values.append((ANCESTOR_LINES, tuple(lines)))
-    labels = tuple(map(label, names, pids))
-    reaches_root = side is None and last.complete
-    tail = b"".join([b" < " + one for one in labels]) + (b"" if reaches_root else MORE)
-    return Ancestry(values, labels, reaches_root, tail, () if lines_whole else (ANCESTOR_LINES,))
-
-
-def tree(own: bytes, above: Ancestry) -> tuple[bytes, bool]:
-    """``pkill[42] < bash[40] < systemd[1]``, and whether it fits into its bound as it is.
-
-    own: the process's label.  Where it does not fit, ancestors are left out at its far end.
-    """
-    if len(own) + len(above.tail) <= TREE_BYTES:
-        return own + above.tail, True
-    room = TREE_BYTES - len(own) - len(MORE)
-    kept = [own]
-    for one in above.labels:
-        room -= 3 + len(one)
-        if room < 0:
-            break
-        kept.append(one)
-    return b" < ".join(kept) + MORE, False

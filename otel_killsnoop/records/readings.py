@@ -9,6 +9,7 @@ from otel_killsnoop.model import Facts, KernelCounts, ShippingCounts, TableCount
 from otel_killsnoop.records.metric_table import (
     COMPONENT,
     ERROR_TYPE,
+    EVENT,
     OUTCOME,
     PROGRAM,
     REASON,
@@ -16,6 +17,7 @@ from otel_killsnoop.records.metric_table import (
     SIGNAL_NAME,
     SIGNAL_RESULT,
 )
+from otel_killsnoop.records.words import EVENTS
 
 Attributes = tuple[tuple[str, str], ...]
 Readings = dict[str, dict[Attributes, int]]
@@ -46,13 +48,15 @@ def readings(
     table: TableCounts,
     signals: Mapping[Facts, int],
     undecodable: int,
-    gaps: int,
+    events: Mapping[str, int],
     exporter_type: str,
 ) -> Readings:
-    """What every metric reads, given these counts; the arguments of ``metrics.Counts``."""
+    """What every metric reads, given these counts; the arguments of ``metrics.Counts``.
+
+    events: its ``made``.
+    """
     single = {
         "killsnoop.events.undecodable": undecodable,
-        "killsnoop.records.gaps": gaps,
         "killsnoop.records.recovered": shipping.recovered,
         "killsnoop.records.spooled": shipping.spooled,
         "killsnoop.records.unspooled": shipping.unspooled,
@@ -82,6 +86,7 @@ def readings(
         "killsnoop.events.filtered": _by_number(kernel.filtered),
         "killsnoop.events.folded": _by_number(kernel.folded),
         "killsnoop.events.submitted": _by_number(kernel.submitted),
+        "killsnoop.records.made": _by(EVENT, dict.fromkeys(EVENTS, 0) | dict(events)),
         "killsnoop.requests": _by(OUTCOME, dict.fromkeys(OUTCOMES, 0) | dict(shipping.requests)),
         "killsnoop.recursion.misses": _by(PROGRAM, kernel.recursion_misses),
         "killsnoop.table.events.lost": _by(PROGRAM, kernel.table_lost),

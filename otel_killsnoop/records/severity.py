@@ -31,8 +31,11 @@ def of(facts: Facts) -> Severity:
     """ERROR: the kernel ended it (fault, OOM).  WARN: somebody killed it, with KILL or a fault's
     signal.  INFO: TERM, INT, QUIT, HUP, STOP.  DEBUG: all else.
 
-    A SIGTRAP that a debugger's ptrace makes is no fault.
+    A SIGTRAP that a debugger's ptrace makes is no fault.  A refused attempt harmed nobody: INFO
+    where the signal would be more.
     """
+    if facts.result == "refused":
+        return INFO if facts.number in FAULTS | _ENDS_OR_STOPS | {KILL} else DEBUG
     if facts.cause == "oom":
         return ERROR
     if facts.number in FAULTS and facts.cause != "ptrace":
@@ -40,3 +43,11 @@ def of(facts: Facts) -> Severity:
     if facts.number == KILL:
         return WARN
     return INFO if facts.number in _ENDS_OR_STOPS else DEBUG
+
+
+def of_death(number: int) -> Severity:
+    """WARN when a process died of KILL or of a fault's signal, else INFO.
+
+    Whether the kernel raised it is told, and ERROR where it did, by the signal's own record.
+    """
+    return WARN if number == KILL or number in FAULTS else INFO

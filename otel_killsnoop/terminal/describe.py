@@ -23,13 +23,17 @@ class Describer:
 
     def name(self, side: Side) -> str:
         """The kernel's name of the process."""
-        return self._word(text(side.process.comm)) or "?"
+        return self._named(side.process)
+
+    def numbered(self, process: Process) -> str:
+        """``nginx[1234]``."""
+        return f"{self._named(process)}[{process.pid}]"
 
     def label(self, side: Side) -> list[Piece]:
         """``nginx[1234] www-data``."""
         process = side.process
         user = self._word(process.user) if process.user else f"uid {process.uid}"
-        return [Piece(self._numbered(side), "strong"), Piece(user)]
+        return [Piece(self.numbered(process), "strong"), Piece(user)]
 
     def command(self, process: Process) -> list[Piece]:
         """The command line as a shell would have to be given it, word by word.
@@ -62,14 +66,22 @@ class Describer:
         pieces: list[Piece] = []
         while side.parent is not None and len(pieces) < self._max_depth:
             side = side.parent
-            pieces.append(Piece(f"< {self._numbered(side)}", "faint"))
+            pieces.append(Piece(f"< {self.numbered(side.process)}", "faint"))
         if side.parent is not None or not side.complete:
             pieces.append(MORE)
         return pieces
 
-    def places(self, process: Process) -> list[Piece]:
-        """Container, pod and unit, where they are known."""
+    def places(self, process: Process, initiator: Process | None) -> list[Piece]:
+        """The initiator, who logged in when that is another user, container, pod and unit, and
+        what the process shows as its arguments now; where they are known.
+        """
         places = []
+        if initiator is not None:
+            places.append(f"initiator {self.numbered(initiator)}")
+        if process.login_uid is not None and process.login_uid != process.uid:
+            login = process.login_user
+            user = f"uid {process.login_uid}" if login is None else self._word(login)
+            places.append(f"login {user}")
         container = process.container_id
         unit = process.systemd_unit
         if container:
@@ -83,6 +95,8 @@ class Describer:
             places.append(f"pod {self._word(process.pod_uid)}")
         if unit:
             places.append(f"unit {self._word(unit)}")
+        if process.title:
+            places.append(f"title {self._word(text(process.title))}")
         return [Piece(one, "faint", "   " if at == 0 else "  ") for at, one in enumerate(places)]
 
     def _argument(self, raw: bytes, alone: bool, room: int) -> tuple[str, bool]:
@@ -98,8 +112,8 @@ class Describer:
             shown = show(argument, self._ascii_only)
         return shown, len(argument) == given
 
-    def _numbered(self, side: Side) -> str:
-        return f"{self.name(side)}[{side.process.pid}]"
+    def _named(self, process: Process) -> str:
+        return self._word(text(process.comm)) or "?"
 
     def _word(self, word: str) -> str:
         if len(word) > WORD_CHARACTERS:

@@ -39,6 +39,8 @@ def wanted(stream: TextIO) -> bool:
 
 def lethality(facts: Facts) -> str:
     """The style of a signal's name: as the severity that its record has."""
+    if facts.result == "refused":
+        return "info" if facts.number in FAULTS | _ENDS_OR_STOPS | {_KILL} else "debug"
     if facts.cause == "oom":
         return "error"
     if facts.number in FAULTS and facts.cause != "ptrace":
@@ -46,6 +48,11 @@ def lethality(facts: Facts) -> str:
     if facts.number == _KILL:
         return "warn"
     return "info" if facts.number in _ENDS_OR_STOPS else "debug"
+
+
+def lethality_of_death(number: int) -> str:
+    """The style of what a process died of: as the severity that its record has."""
+    return "warn" if number == _KILL or number in FAULTS else "info"
 
 
 def paint(line: Line, coloured: bool) -> str:

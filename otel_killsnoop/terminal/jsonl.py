@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TextIO
 
-from otel_killsnoop.model import Joined, text
+from otel_killsnoop.model import Death, Joined, text
 from otel_killsnoop.terminal.printable import shows, takes_ascii_only, without_surrogates
 
 _BEYOND_ASCII = re.compile(r"[^\x20-\x7e]")
@@ -28,14 +28,21 @@ class JsonPrinter:
 
     def print(self, joined: Joined, unix_ns: int, flat: Mapping[str, object] | None) -> None:
         """Write the flat dict; an empty object when there is none."""
-        line = json.dumps(dict(flat or {}), ensure_ascii=False, default=_other)
-        if not shows(line, self._ascii_only):
-            line = _BEYOND_ASCII.sub(self._escape, without_surrogates(line))
-        self._stream.write(line + "\n")
+        self._write(flat)
+
+    def print_death(self, death: Death, unix_ns: int, flat: Mapping[str, object] | None) -> None:
+        """As ``print``."""
+        self._write(flat)
 
     def flush(self) -> None:
         """Hand on what is written."""
         self._stream.flush()
+
+    def _write(self, flat: Mapping[str, object] | None) -> None:
+        line = json.dumps(dict(flat or {}), ensure_ascii=False, default=_other)
+        if not shows(line, self._ascii_only):
+            line = _BEYOND_ASCII.sub(self._escape, without_surrogates(line))
+        self._stream.write(line + "\n")
 
     def _escape(self, found: re.Match[str]) -> str:
         character = found.group()

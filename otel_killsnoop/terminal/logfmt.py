@@ -13,8 +13,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
-from otel_killsnoop.model import Joined, Process, Side, text
+from otel_killsnoop import unixsignals
+from otel_killsnoop.model import Death, Details, Facts, Joined, Process, Side, text
+from otel_killsnoop.terminal.circumstances import ending
 from otel_killsnoop.terminal.gonames import go_name
+from otel_killsnoop.terminal.output import Initiator, other_initiator
 from otel_killsnoop.terminal.printable import shows, takes_ascii_only, without_surrogates
 
 OWN_CHARACTERS = 16_384
@@ -34,44 +37,67 @@ _SHORT = {
 
 
 class LogfmtPrinter:
-    """One line a signal: the seed tool's keys in its order, then ours."""
+    """One line a signal: the seed tool's keys in its order, then ours. One line a death."""
 
     needs_flat = False
 
-    def __init__(self, stream: TextIO, max_depth: int) -> None:
+    def __init__(self, stream: TextIO, max_depth: int, initiator: Initiator) -> None:
         self._stream = stream
+        self._initiator = initiator
         self._max_depth = max_depth
         self._ascii_only = takes_ascii_only(stream)
 
     def print(self, joined: Joined, unix_ns: int, flat: Mapping[str, object] | None) -> None:
         """Write one line; ``flat`` is not looked at."""
-        pairs = self._pairs(joined, unix_ns)
-        line = " ".join([f"{key}={quoted(value, self._ascii_only)}" for key, value in pairs])
-        self._stream.write(line + "\n")
+        self._write(self._pairs(joined, unix_ns))
+
+    def print_death(self, death: Death, unix_ns: int, flat: Mapping[str, object] | None) -> None:
+        """Write one line; ``flat`` is not looked at."""
+        self._write(self._pairs_of_death(death, unix_ns))
 
     def flush(self) -> None:
         """Hand on what is written."""
         self._stream.flush()
 
+    def _write(self, pairs: Iterator[tuple[str, str]]) -> None:
+        line = " ".join([f"{key}={quoted(value, self._ascii_only)}" for key, value in pairs])
+        self._stream.write(line + "\n")
+
     def _pairs(self, joined: Joined, unix_ns: int) -> Iterator[tuple[str, str]]:
-        facts = joined.signal.facts
-        yield "time", _rfc3339(unix_ns)
-        yield "level", "INFO"
-        yield "msg", "snooped signal"
+        signal, source, target = joined
+        facts = signal.facts
+        yield from _start(unix_ns, "snooped signal")
         yield "signal", str(facts.number)
         yield "signal.string", go_name(facts.number)
-        if joined.source is not None:
-            yield from self._lineage("source", joined.source)
-        yield from self._lineage("target", joined.target)
+        if source is not None:
+            yield from self._lineage("source", source)
+        if target is not None:
+            yield from self._lineage("target", target)
         yield "signal.name", facts.name
         yield "signal.code", facts.code
         yield "cause", facts.cause
         if facts.call is not None:
             yield "call", facts.call
         yield "result", facts.result
-        if joined.source is not None:
-            yield "source.uid", str(joined.source.process.uid)
-        yield "target.uid", str(joined.target.process.uid)
+        if source is not None:
+            yield from _users("source", source.process)
+        if target is not None:
+            yield from _users("target", target.process)
+        yield from _more_facts(facts)
+        if signal.details is not None:
+            yield from _details(signal.details)
+        if source is not None and (initiator := other_initiator(source, self._initiator)):
+            yield from _process("source.initiator", initiator, OWN_CHARACTERS)
+
+    def _pairs_of_death(self, death: Death, unix_ns: int) -> Iterator[tuple[str, str]]:
+        number, code, core_dumped = ending(death)
+        yield from _start(unix_ns, "process died")
+        yield from self._lineage("target", death.target)
+        yield "signal.name", unixsignals.name(number)
+        yield "exit.code", str(code)
+        yield "exit.core_dumped", "true" if core_dumped else "false"
+        yield "exit.run_time", f"{death.run_time / 1e9:.6f}"
+        yield from _users("target", death.target.process)
 
     def _lineage(self, key: str, side: Side) -> Iterator[tuple[str, str]]:
         """The process and its ancestors, each under one more ``.parent``."""
@@ -106,6 +132,48 @@ def _character(character: str, ascii_only: bool) -> str:
         return character
     code = ord(character)
     return f"\\u{code:04x}" if code < 0x10000 else f"\\\\U{code:08x}"
+
+
+def _start(unix_ns: int, message: str) -> Iterator[tuple[str, str]]:
+    yield "time", _rfc3339(unix_ns)
+    yield "level", "INFO"
+    yield "msg", message
+
+
+def _users(key: str, process: Process) -> Iterator[tuple[str, str]]:
+    yield f"{key}.uid", str(process.uid)
+    if process.login_uid is not None:
+        yield f"{key}.login", process.login_user or str(process.login_uid)
+
+
+def _more_facts(facts: Facts) -> Iterator[tuple[str, str]]:
+    if facts.disposition is not None:
+        yield "disposition", facts.disposition
+    if facts.forged:
+        yield "forged", "true"
+    if facts.address is not None:
+        yield "fault.address", facts.address
+    if facts.session is not None:
+        yield "session.reason", facts.session
+    if facts.error is not None:
+        yield "error", facts.error
+
+
+def _details(details: Details) -> Iterator[tuple[str, str]]:
+    if details.tty:
+        yield "tty", text(details.tty)
+    if details.session_pid:
+        yield "session.pid", str(details.session_pid)
+    if details.namespace:
+        yield "namespace", str(details.namespace)
+    if details.argument is not None:
+        yield "argument", str(details.argument)
+    if details.group_size:
+        yield "group.id", f"{details.group_id:016x}"
+        yield "group.size", str(details.group_size)
+    if details.oom is not None:
+        for part, size in details.oom._asdict().items():
+            yield f"oom.{part}", str(size)
 
 
 def _process(key: str, process: Process, limit: int) -> Iterator[tuple[str, str]]:

@@ -5,19 +5,23 @@
         < bash[4702] < sshd[4690] < sshd[812] < systemd[1]
   to    nginx[1234] www-data  nginx: worker process
         < nginx[1200] < systemd[1]   unit nginx.service
+12:03:41.300  exit 137  nginx[1234]  died of SIGKILL after 12.3 s
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from otel_killsnoop.model import Facts, Joined, Side
+from otel_killsnoop import unixsignals
+from otel_killsnoop.model import Death, Joined, Process, Side
+from otel_killsnoop.terminal import circumstances
 from otel_killsnoop.terminal.describe import Describer
-from otel_killsnoop.terminal.ink import lethality, paint, wanted
+from otel_killsnoop.terminal.ink import lethality, lethality_of_death, paint, wanted
 from otel_killsnoop.terminal.layout import Line, Piece, columns, wrap
+from otel_killsnoop.terminal.output import Initiator, other_initiator
 from otel_killsnoop.terminal.printable import takes_ascii_only, visible
 
 USUAL_WIDTH = 80
@@ -26,24 +30,39 @@ INDENT = 8  # of what stands under "from" and "to"
 BESIDE = 3  # lines that a command may take beside its process before it is put below
 NAME_WIDTH = 7  # of the usual signals, so that the columns of neighbours agree
 
-# Codes that say no more than cause and call do.
-_PLAIN_CODES = frozenset({"SI_USER", "SI_KERNEL", "SI_TKILL", "SI_QUEUE", "SI_TIMER"})
-
 
 class TreePrinter:
     """Prints the tree view, as wide as the terminal is at that moment; 80 columns elsewhere."""
 
     needs_flat = False
 
-    def __init__(self, stream: TextIO, max_depth: int) -> None:
+    def __init__(self, stream: TextIO, max_depth: int, initiator: Initiator) -> None:
         self._stream = stream
+        self._initiator = initiator
         self._ascii_only = takes_ascii_only(stream)
         self._describe = Describer(max_depth, self._ascii_only)
         self._coloured = wanted(stream)
 
     def print(self, joined: Joined, unix_ns: int, flat: Mapping[str, object] | None) -> None:
         """Write one signal; ``flat`` is not looked at."""
-        lines = self._lines(joined, unix_ns, _width(self._stream))
+        self._write(self._lines(joined, unix_ns, _width(self._stream)))
+
+    def print_death(self, death: Death, unix_ns: int, flat: Mapping[str, object] | None) -> None:
+        """Write the end of one process; ``flat`` is not looked at."""
+        number, status, core_dumped = circumstances.ending(death)
+        code = f"exit {status}"
+        pieces = [
+            Piece(_clock(unix_ns), "faint"),
+            Piece(code, lethality_of_death(number), "  "),
+            Piece(self._describe.numbered(death.target.process), "strong", _gap(code)),
+            Piece(f"died of {unixsignals.name(number)}", "", "  "),
+            Piece(f"after {circumstances.lasted(death.run_time)}"),
+        ]
+        if core_dumped:
+            pieces.append(Piece("core dumped", "faint", "  "))
+        self._write(_wrapped(pieces, _width(self._stream)))
+
+    def _write(self, lines: list[Line]) -> None:
         self._stream.write("".join([paint(line, self._coloured) + "\n" for line in lines]))
 
     def flush(self) -> None:
@@ -52,14 +71,18 @@ class TreePrinter:
 
     def _lines(self, joined: Joined, unix_ns: int, width: int) -> list[Line]:
         source, target = joined.source, joined.target
-        lines = self._head(joined, unix_ns, width)
+        facts, details = joined.signal.facts, joined.signal.details or circumstances.NONE
+        more = circumstances.particulars(facts, details)
+        how = circumstances.how(facts, details, joined.signal.target_tid)
+        lines = self._head(joined, unix_ns, how if source is None else how + more, width)
         beside = self._column([side for side in (source, target) if side is not None], width)
         if source is None:
-            kernel = [Piece("the kernel"), Piece(f"({self._visible(joined.signal.facts.cause)})")]
-            lines += _under("from", wrap(kernel, width - INDENT))
+            kernel = [Piece("the kernel"), Piece(f"({self._visible(facts.cause)})")]
+            lines += _under("from", wrap(kernel + self._listed(more), width - INDENT))
         else:
-            lines += self._side("from", source, beside, width)
-        return lines + self._side("to", target, beside, width)
+            initiator = other_initiator(source, self._initiator)
+            lines += self._side("from", source, beside, width, initiator)
+        return lines + self._side("to", target, beside, width) if target else lines
 
     def _column(self, sides: list[Side], width: int) -> int:
         """Where commands begin that stand beside their process: for both sides the same."""
@@ -71,30 +94,35 @@ class TreePrinter:
                 column = max(column, own)
         return column
 
-    def _head(self, joined: Joined, unix_ns: int, width: int) -> list[Line]:
-        facts = joined.signal.facts
-        source = joined.source
+    def _head(self, joined: Joined, unix_ns: int, how: list[str], width: int) -> list[Line]:
+        signal, source, target = joined
+        facts = signal.facts
+        if target is None:
+            to = circumstances.aim(facts, signal.details or circumstances.NONE)
+        else:
+            to = self._describe.name(target)
+        by = self._describe.name(source) if source else "kernel"
         pieces = [
             Piece(_clock(unix_ns), "faint"),
             Piece(self._visible(facts.name), lethality(facts), "  "),
-            Piece(
-                self._describe.name(source) if source else "kernel",
-                "strong",
-                " " * max(2, 2 + NAME_WIDTH - len(facts.name)),
-            ),
+            Piece(by, "strong", _gap(facts.name)),
             Piece(">"),
-            Piece(self._describe.name(joined.target), "strong"),
-            Piece(self._visible(facts.result), "", "  "),
+            Piece(to, "strong"),
+            Piece(self._visible(circumstances.outcome(facts)), "", "  "),
         ]
-        how = _how(facts, joined.signal.target_tid)
-        pieces += [
-            Piece(self._visible(one), "faint", "  " if at == 0 else ", ")
-            for at, one in enumerate(how)
-        ]
-        first, *others = wrap(pieces, width - INDENT, width)
-        return [first, *_indented(others)]
+        return _wrapped(pieces + self._listed(how), width)
 
-    def _side(self, word: str, side: Side, beside: int, width: int) -> list[Line]:
+    def _listed(self, words: Sequence[str]) -> list[Piece]:
+        """``  by kill, to the group``."""
+        last = len(words) - 1
+        return [
+            Piece(self._visible(one) + ("," if at < last else ""), "faint", " " if at else "  ")
+            for at, one in enumerate(words)
+        ]
+
+    def _side(
+        self, word: str, side: Side, beside: int, width: int, initiator: Process | None = None
+    ) -> list[Line]:
         """The process and its command; under it its ancestors, and where it runs."""
         label = self._describe.label(side)
         command = self._describe.command(side.process)
@@ -107,7 +135,7 @@ class TreePrinter:
         else:
             shown = _under(word, wrap(label, width - INDENT))
             shown += _indented(wrap(command, width - INDENT))
-        around = self._describe.ancestors(side) + self._describe.places(side.process)
+        around = self._describe.ancestors(side) + self._describe.places(side.process, initiator)
         return shown + _indented(wrap(around, width - INDENT))
 
     def _visible(self, text: str) -> str:
@@ -123,24 +151,18 @@ def _under(word: str, lines: list[Line]) -> list[Line]:
     return [head, *_indented(lines[1:])]
 
 
+def _gap(word: str) -> str:
+    """What stands between the name of a signal and the next column."""
+    return " " * max(2, 2 + NAME_WIDTH - len(word))
+
+
+def _wrapped(head: list[Piece], width: int) -> list[Line]:
+    first, *others = wrap(head, width - INDENT, width)
+    return [first, *_indented(others)]
+
+
 def _indented(lines: list[Line], by: int = INDENT) -> list[Line]:
     return [[Piece(" " * by), line[0]._replace(before=""), *line[1:]] for line in lines]
-
-
-def _how(facts: Facts, target_tid: int) -> list[str]:
-    """Why and by what it was sent, as far as that is not said elsewhere or self-evident."""
-    how = []
-    if facts.cause != "user" and facts.has_source:
-        how.append(facts.cause)
-    if facts.call is not None:
-        how.append(f"by {facts.call}")
-    if facts.scope == "thread":
-        how.append(f"to thread {target_tid}")
-    elif facts.scope != "process":
-        how.append(f"to the {facts.scope}")
-    if facts.code not in _PLAIN_CODES:
-        how.append(facts.code)
-    return how
 
 
 def _clock(unix_ns: int) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-from made_signals import BOOT_ID, OBSERVED, OFFSET, RESOURCE, joined, process, usual_lineage
+from made_signals import BOOT_ID, KILL, OBSERVED, OFFSET, RESOURCE, joined, process, usual_lineage
 
-from otel_killsnoop.model import Joined, Side
+from otel_killsnoop.model import Details, Joined, Side
 from otel_killsnoop.records.record import Encoder
 
 BATCH = 512
@@ -63,7 +63,12 @@ def main() -> None:
         "200 pairs, other threads than the first",
         [joined(*pair, sequence=n, source_tid=n) for n, pair in enumerate(pairs)],
     )
-    del pairs
+    groups = [Details(argument=-n, group_id=n + 1, group_size=5) for n in range(count // 5 + 1)]
+    measure(
+        "200 pairs, groups of 5",
+        [joined(*pair, KILL, groups[n // 5], sequence=n) for n, pair in enumerate(pairs)],
+    )
+    del pairs, groups
     count = min(count, 20_000)
     different = zip(children(count, 64, 100_000), children(count, 64, 500_000), strict=True)
     measure("all different", [joined(*pair, sequence=n) for n, pair in enumerate(different)])

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from otel_killsnoop.model import Facts, Joined, Process, Side, Signal
+from otel_killsnoop.model import Death, Details, Facts, Joined, OomSizes, Process, Side, Signal
 
 KILL = Facts(9, "SIGKILL", "SI_USER", "user", "kill", "process", "delivered", True)
 SEGV = Facts(11, "SIGSEGV", "SEGV_MAPERR", "fault", None, "thread", "delivered", False)
+OOM = Facts(9, "SIGKILL", "SI_KERNEL", "oom", None, "process", "delivered", False)
+TTY = Facts(2, "SIGINT", "SI_KERNEL", "tty", None, "group", "delivered", False, "handled")
+REFUSED = Facts(15, "SIGTERM", "SI_USER", "user", "kill", "process", "refused", True, error="ESRCH")
+TESTED = Facts(0, "SIG0", "SI_USER", "user", "kill", "process", "tested", True)
+SIZES = OomSizes(4 << 30, 1_181_116_006, 3 << 20, 0, 2_162_688, 200)
 
 BOOT_ID = "6d3c1f0a-9a2b-4c3d-8e4f-5a6b7c8d9e0f"
 OFFSET = 1_790_000_000_000_000_000
@@ -80,10 +85,19 @@ def usual_lineage(own: Process, depth: int) -> Side:
     return lineage(own, *above)
 
 
-def signal(source: Side | None, target: Side, facts: Facts = KILL, **changes: int) -> Signal:
+_NOBODY = process(pid=0, start=0, vpid=0, uid=0, gid=0, comm=b"")
+
+
+def signal(
+    source: Side | None,
+    target: Side | None,
+    facts: Facts = KILL,
+    details: Details | None = None,
+    **changes: int,
+) -> Signal:
     """A signal between them, by each one's first thread."""
-    one = source.process if source else target.process
-    other = target.process
+    other = target.process if target else _NOBODY
+    one = source.process if source else other
     made = Signal(
         sequence=86_401_000_000_000,
         facts=facts,
@@ -106,10 +120,23 @@ def signal(source: Side | None, target: Side, facts: Facts = KILL, **changes: in
         target_flags=0,
         target_cgroup=1,
         target_comm=other.comm,
+        details=details,
     )
     return made._replace(**changes)  # type: ignore[arg-type]  # only its integers are changed
 
 
-def joined(source: Side | None, target: Side, facts: Facts = KILL, **changes: int) -> Joined:
+def joined(
+    source: Side | None,
+    target: Side | None,
+    facts: Facts = KILL,
+    details: Details | None = None,
+    **changes: int,
+) -> Joined:
     """The signal with its sides."""
-    return Joined(signal(source, target, facts, **changes), source, target)
+    return Joined(signal(source, target, facts, details, **changes), source, target)
+
+
+def death(target: Side, status: int = 9, killer: int | None = None, **changes: int) -> Death:
+    """A usual end of this process, by SIGKILL."""
+    made = Death(86_401_000_000_777, 86_500_223_456_789, status, 12_304_118_222, target, killer)
+    return made._replace(**changes)  # type: ignore[arg-type]  # only its integers are changed

@@ -17,8 +17,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from otel_killsnoop.model import NUMBERS, KernelCounts, ShippingCounts, TableCounts
-from otel_killsnoop.records.attributes import LOSSES, METRICS
+from otel_killsnoop.records.attributes import METRICS
 from otel_killsnoop.records.metrics import Counts, Metrics
+from otel_killsnoop.records.words import EVENTS, LOSSES
 
 Points = dict[tuple[str, ...], int]
 
@@ -46,6 +47,7 @@ SOME = Counts(
     TableCounts(entries=500, bytes=300_000, evicted=8, partial=9, masked=10),
     {KILL: 10, replace(KILL, call="tgkill", scope="thread"): 2, SEGV: 1},
     11,
+    {"signal": 13, "attempt": 2, "gap": 4},
 )
 
 
@@ -131,6 +133,12 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         "killsnoop.arguments.masked": 10,
         "otel.sdk.log.created": 20,
     }
+    assert made["killsnoop.records.made"] == {
+        ("signal",): 13,
+        ("attempt",): 2,
+        ("exit",): 0,
+        ("gap",): 4,
+    }
     assert made["killsnoop.table.events.lost"] == {("fork",): 4}
     assert made["killsnoop.recursion.misses"] == {("signal",): 5}
     assert made["killsnoop.requests"] == {
@@ -153,6 +161,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
 def test_series_start_at_zero(start: Callable[..., Metrics]) -> None:
     made = exported(start, NOTHING)
     assert made["killsnoop.events.lost"] == {(reason,): 0 for reason in LOSSES}
+    assert made["killsnoop.records.made"] == {(event,): 0 for event in EVENTS}
     assert made["killsnoop.events.generated"]["SIGKILL",] == 0
     assert len(made["killsnoop.events.generated"]) == 31
     assert made["killsnoop.signals"]["SIGKILL", "oom", "delivered"] == 0
@@ -248,7 +257,7 @@ def test_the_sdk_is_loaded_only_when_metrics_are_wanted() -> None:
 import sys
 import otel_killsnoop.records.record, otel_killsnoop.records.flat, otel_killsnoop.records.gap
 import otel_killsnoop.records.fields, otel_killsnoop.records.metrics
-import otel_killsnoop.records.resource
+import otel_killsnoop.records.resource, otel_killsnoop.records.exit
 loaded = [name for name in sys.modules if name.startswith(("opentelemetry", "google", "grpc"))]
 assert not loaded, loaded
 def resident():

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from otel_killsnoop.records.attributes import LOG, METRICS, RESOURCE, SIDE, names
+from otel_killsnoop.records.attributes import (
+    EXIT,
+    INITIATOR,
+    LOG,
+    METRICS,
+    RESOURCE,
+    SIDE,
+    names,
+)
 from otel_killsnoop.records.fields import fields_table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "fields.md"
@@ -21,6 +29,12 @@ def test_every_name_has_its_row() -> None:
 
 
 def test_no_name_is_there_twice() -> None:
-    for table in (RESOURCE + LOG, SIDE, METRICS):
+    for table in (RESOURCE + LOG + EXIT, SIDE + INITIATOR, METRICS):
         assert len({one.name for one in table}) == len(table)
-    assert len(names()) == len(RESOURCE) + len(LOG) + 2 * len(SIDE)
+    assert len(names()) == len(RESOURCE + LOG + EXIT) + 2 * len(SIDE) + len(INITIATOR)
+
+
+def test_no_name_is_a_namespace_too() -> None:
+    """A store that makes objects of the dots could keep only one of the two."""
+    for name in names():
+        assert not any(other.startswith(f"{name}.") for other in names()), name

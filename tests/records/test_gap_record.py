@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from made_signals import BOOT_ID, OBSERVED, OFFSET, RESOURCE
 
-from otel_killsnoop.records.attributes import LOSSES, names
+from otel_killsnoop.records.attributes import names
 from otel_killsnoop.records.gap import GapEncoder
+from otel_killsnoop.records.words import LOSSES
 
 
 @pytest.mark.parametrize("reason", LOSSES)

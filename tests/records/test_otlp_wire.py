@@ -13,17 +13,24 @@ from otel_killsnoop.records.otlp import RECORD_ATTRIBUTE, RESOURCE_ATTRIBUTE, Ke
 NAMES = st.text(st.characters(codec="ascii"), min_size=1, max_size=200)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=700)
 NUMBERS = st.integers(-(2**63), 2**63 - 1)
+Single = str | bool | int | float
 
 
-def any_value(value: str | int) -> AnyValue:
-    return AnyValue(string_value=value) if isinstance(value, str) else AnyValue(int_value=value)
+def any_value(value: Single) -> AnyValue:
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    return AnyValue(int_value=value)
 
 
-def bytes_of(value: str | int) -> bytes | int:
+def bytes_of(value: Single) -> bytes | bool | int | float:
     return value.encode() if isinstance(value, str) else value
 
 
-@given(NAMES, TEXTS | NUMBERS)
+@given(NAMES, TEXTS | NUMBERS | st.booleans() | st.floats())
 @example("a", "")
 @example("a", 0)
 @example("a", 127)
@@ -33,7 +40,12 @@ def bytes_of(value: str | int) -> bytes | int:
 @example("a", 2097151)
 @example("a", 2097152)
 @example("a", -1)
-def test_a_single_value_is_as_the_official_classes_write_it(name: str, value: str | int) -> None:
+@example("a", True)
+@example("a", False)
+@example("a", 0.0)
+@example("a", -0.0)
+@example("a", 12.5)
+def test_a_single_value_is_as_the_official_classes_write_it(name: str, value: Single) -> None:
     attribute = KeyValue(key=name, value=any_value(value))
     encoded = Key(name, RESOURCE_ATTRIBUTE).encode(bytes_of(value))
     assert encoded == Resource(attributes=[attribute]).SerializeToString()

@@ -4,49 +4,85 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 from made_signals import (
     BOOT_ID,
     KILL,
     OBSERVED,
     OFFSET,
+    REFUSED,
     RESOURCE,
+    TTY,
+    death,
     joined,
     lineage,
     process,
     usual_lineage,
 )
 
-from otel_killsnoop.model import Joined, Process
+from otel_killsnoop.model import Details, Facts, Joined, OomSizes, Process, Side
 from otel_killsnoop.records.bounds import (
     LADDER,
+    LOG_ATTRIBUTES_BYTES,
     RESOURCE_ATTRIBUTES,
     RESOURCE_BYTES,
-    array_size,
-    cut,
-    cut_array,
-    utf8,
-    utf8_text,
 )
+from otel_killsnoop.records.exit import ExitEncoder
 from otel_killsnoop.records.flat import Flattener
 from otel_killsnoop.records.record import Encoder
 
-LONG = {f"custom.attribute.number.{n:02d}": "v" * 180 for n in range(27)}
+LONG = {f"custom.attribute.number.{n:02d}": "v" * 290 for n in range(17)}
+NUMBER = 2**63 - 1
+WORD = "w" * 400
+EVERYTHING = Facts(
+    64, WORD, WORD, WORD, WORD, WORD, WORD, True, WORD, True, address=WORD, session=WORD, error=WORD
+)
+ALL_DETAILS = Details(
+    b"\xff" * 64, NUMBER, NUMBER, 1, -NUMBER, NUMBER, NUMBER, OomSizes(*[-NUMBER] * 6)
+)
+GROUP = replace(KILL, disposition="handled", forged=True, scope="group")
+CGROUP = replace(KILL, cause="cgroup.kill", call="write", disposition="blocked")
+FULLEST = {
+    "group": (GROUP, Details(argument=-NUMBER, group_id=NUMBER, group_size=NUMBER)),
+    "refused": (replace(REFUSED, forged=True), Details(argument=-NUMBER)),
+    "cgroup": (CGROUP, Details(cgroup=1)),
+    "tty": (replace(TTY, has_source=True), ALL_DETAILS._replace(oom=None, namespace=0, cgroup=0)),
+}
+"""Kinds of signal that have a source and the most attributes."""
 
 
 def size(entry: dict[str, str]) -> int:
     return sum(len(name.encode()) + len(value.encode()) for name, value in entry.items())
 
 
-def encode(one: Joined, depth: int = 32, resource: dict[str, str] | None = None) -> Any:
-    return Encoder(resource or RESOURCE, BOOT_ID, depth, OFFSET).encode([one], OFFSET, OBSERVED)[0]
+def encode(
+    one: Joined,
+    depth: int = 32,
+    resource: dict[str, str] | None = None,
+    initiator: Callable[[Side], Process | None] = lambda side: None,
+) -> Any:
+    encoder = Encoder(
+        resource or RESOURCE,
+        BOOT_ID,
+        depth,
+        OFFSET,
+        initiator=initiator,
+        cgroup=lambda number: "/c" * 2500,
+    )
+    return encoder.encode([one], OFFSET, OBSERVED)[0]
 
 
-def long_ones(arg: bytes, count: int, depth: int) -> Joined:
+def other(side: Side) -> Process:
+    """Another process than the side's, as long as it."""
+    return replace(side.process, pid=7)
+
+
+def long_ones(
+    arg: bytes, count: int, depth: int, facts: Facts = KILL, details: Details | None = None
+) -> Joined:
     """A signal between processes that have everything, and all of it long."""
     one = process(
         pid=2**22 - 1,
@@ -60,9 +96,13 @@ def long_ones(arg: bytes, count: int, depth: int) -> Joined:
         pod_uid="p" * 400,
         systemd_unit="s" * 400,
         known_from="procfs",
+        login_uid=2**32 - 1,
+        login_user="l" * 400,
+        audit_session=2**32 - 1,
+        title=arg * 900,
     )
     side = lineage(*[one] * (depth + 2))
-    return joined(side, side, KILL, source_tid=2**22, target_tid=2**22)
+    return joined(side, side, facts, details, source_tid=2**22, target_tid=2**22)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +119,7 @@ def test_the_longest_record_is_within_lokis_limits(
 ) -> None:
     assert len(RESOURCE | LONG) == RESOURCE_ATTRIBUTES
     assert sum(len(k) + len(v) for k, v in (RESOURCE | LONG).items()) <= RESOURCE_BYTES
-    (one,) = read(encode(long_ones(arg, count, depth), depth, RESOURCE | LONG))
+    (one,) = read(encode(long_ones(arg, count, depth), depth, RESOURCE | LONG, other))
     entry = loki_entry(one)
     assert size(entry) < 60_000
     assert len(entry) < 100
@@ -88,11 +128,81 @@ def test_the_longest_record_is_within_lokis_limits(
         args = said.get("process.command_args", [])
         assert len(json.dumps(args, ensure_ascii=False, separators=(",", ":"))) <= 16_384
         assert len(said.get("process.command_line", "").encode()) <= 2_048
+        assert len(said.get("process.title", "").encode()) <= 2_048
+        assert len(said.get("initiator.command_line", "").encode()) <= 2_048
         assert len(said["process.tree"].encode()) <= 1_024
         for line in said.get("process.ancestors.command_lines", []):
             assert len(line.encode()) <= 256
     cut_names = one.attributes.get("killsnoop.truncated", [])
     assert len(set(cut_names)) == len(cut_names)
+
+
+@pytest.mark.parametrize("kind", FULLEST)
+@pytest.mark.parametrize("arg", [b"plain words ", b"\x01\x02\x1b"])
+@pytest.mark.parametrize("count", [1, 400])
+def test_the_fullest_kinds_are_within_lokis_limits(
+    kind: str,
+    arg: bytes,
+    count: int,
+    read: Callable[..., Any],
+    loki_entry: Callable[..., dict[str, str]],
+) -> None:
+    one = long_ones(arg, count, 32, *FULLEST[kind])
+    (got,) = read(encode(one, 32, RESOURCE | LONG, other))
+    entry = loki_entry(got)
+    assert "killsnoop_source_initiator_pid" in entry
+    assert size(entry) < 60_000
+    assert len(entry) < 100
+
+
+@pytest.mark.parametrize("count", [1, 400])
+def test_no_facts_and_details_make_a_record_too_long(
+    count: int, read: Callable[..., Any], loki_entry: Callable[..., dict[str, str]]
+) -> None:
+    """All that there is at once, which the kernel never says: Loki takes it still."""
+    one = long_ones(b"\x01\x02\x1b", count, 32, EVERYTHING, ALL_DETAILS)
+    (got,) = read(encode(one, 32, RESOURCE | LONG, other))
+    entry = loki_entry(got)
+    assert got.attributes.keys() >= {f"killsnoop.oom.{part}" for part in OomSizes._fields}
+    of_sides = {name.replace(".", "_") for name in got.resource}
+    own = {name: value for name, value in entry.items() if name not in of_sides}
+    assert size(own) <= LOG_ATTRIBUTES_BYTES
+    assert size(entry) < 60_000
+    assert len(entry) < 128
+
+
+def test_a_cgroups_path_that_is_too_long_is_cut_and_named(read: Callable[..., Any]) -> None:
+    one = joined(lineage(process(args=(b"x" * 3000,))), lineage(process()), *FULLEST["cgroup"])
+    (got,) = read(encode(one))
+    assert got.attributes["killsnoop.signal.cgroup"] == "/c" * 512
+    assert got.attributes["killsnoop.truncated"] == [
+        "killsnoop.source.process.command_line",
+        "killsnoop.signal.cgroup",
+    ]
+
+
+def test_a_title_and_an_initiator_that_are_too_long_are_named(read: Callable[..., Any]) -> None:
+    source = lineage(process(title=b"t" * 3000))
+    initiator = process(pid=7, args=(b"i" * 3000,))
+    (got,) = read(encode(joined(source, lineage(process())), initiator=lambda side: initiator))
+    assert got.resource["killsnoop.source.process.title"] == "t" * 2048
+    assert got.resource["killsnoop.source.initiator.command_line"] == "i" * 2048
+    assert got.attributes["killsnoop.truncated"] == [
+        "killsnoop.source.process.title",
+        "killsnoop.source.initiator.command_line",
+    ]
+
+
+def test_the_longest_death_is_within_lokis_limits(
+    read: Callable[..., Any], loki_entry: Callable[..., dict[str, str]]
+) -> None:
+    target = long_ones(b"\x01\x02\x1b", 400, 32).target
+    assert target is not None
+    encoder = ExitEncoder(RESOURCE | LONG, BOOT_ID, 32, OFFSET)
+    (got,) = read(encoder.encode([death(target, killer=NUMBER)], OFFSET, OBSERVED)[0])
+    assert size(loki_entry(got)) < 60_000
+    assert len(loki_entry(got)) < 100
+    assert "killsnoop.target.process.command_args" in got.attributes["killsnoop.truncated"]
 
 
 def test_what_is_trimmed_goes_in_order(read: Callable[..., Any]) -> None:
@@ -182,44 +292,9 @@ def test_a_usual_record_is_small(
     assert size(loki_entry(one)) <= 3_100
 
 
-@given(st.binary(max_size=300), st.integers(0, 300))
-@example("€".encode() * 4, 4)
-def test_a_cut_never_splits_a_character(raw: bytes, limit: int) -> None:
-    whole = utf8(raw)
-    part = cut(whole, limit)
-    assert len(part) <= limit
-    assert whole.decode().startswith(part.decode())
-    assert len(part) == len(whole) or len(whole.decode()[: len(part.decode()) + 1].encode()) > limit
-
-
-@given(st.text(st.characters(), max_size=30))
-@example("\ud83d\ude00 \udc80 \ud800")
-def test_any_text_becomes_valid(text: str) -> None:
-    made = utf8_text(text).decode()
-    if text.isascii():
-        assert made == text
-    assert "\ufffd" in made or made == text
-
-
-@given(
-    st.lists(st.text(st.characters(codec="utf-8"), max_size=30), max_size=8), st.integers(2, 200)
-)
-@settings(max_examples=300)
-def test_an_array_is_cut_at_its_limit_and_no_earlier(words: list[str], limit: int) -> None:
-    values = tuple(word.encode() for word in words)
-    kept = cut_array(values, limit)
-    assert (kept is values) == (array_size(values) <= limit)
-    assert array_size(kept) <= limit
-    *firsts, last = kept or (b"",)
-    assert tuple(firsts) == values[: len(firsts)]
-    assert kept == () or values[len(firsts)].startswith(last)
-    if kept and last != values[len(kept) - 1]:
-        longer = values[len(kept) - 1].decode()[: len(last.decode()) + 1].encode()
-        assert array_size((*firsts, longer)) > limit
-
-
 def test_flat_and_wire_are_cut_alike(read: Callable[..., Any]) -> None:
-    one = long_ones(b'"\\\n', 400, 32)
-    (wire,) = read(encode(one))
-    flat = Flattener(RESOURCE, BOOT_ID, 32, OFFSET).flat(one, OFFSET)
+    one = long_ones(b'"\\\n', 400, 32, EVERYTHING, ALL_DETAILS)
+    (wire,) = read(encode(one, initiator=other))
+    flattener = Flattener(RESOURCE, BOOT_ID, 32, OFFSET, other, lambda number: "/c" * 2500)
+    flat = flattener.flat(one, OFFSET)
     assert {k: flat[k] for k in wire.resource | wire.attributes} == wire.resource | wire.attributes

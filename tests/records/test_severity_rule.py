@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_signals import KILL
+from made_signals import KILL, TESTED
 
 from otel_killsnoop.records import severity
 from otel_killsnoop.unixsignals import NAMES
@@ -43,3 +43,22 @@ def test_severity(number: int, cause: str, has_source: bool, expected: str) -> N
     assert severity.of(facts).text == expected
     # OTLP's ranges: DEBUG 5-8, INFO 9-12, WARN 13-16, ERROR 17-20.
     assert severity.of(facts).number == {"DEBUG": 5, "INFO": 9, "WARN": 13, "ERROR": 17}[expected]
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(9, "INFO"), (11, "INFO"), (15, "INFO"), (10, "DEBUG"), (17, "DEBUG")]
+)
+def test_a_refused_attempt_is_never_more_than_info(number: int, expected: str) -> None:
+    facts = replace(KILL, number=number, name=NAMES[number], result="refused", error="EPERM")
+    assert severity.of(facts).text == expected
+
+
+def test_a_signal_zero_is_for_debugging() -> None:
+    assert severity.of(TESTED).text == "DEBUG"
+    assert severity.of(replace(TESTED, result="refused", error="ESRCH")).text == "DEBUG"
+
+
+@pytest.mark.parametrize("number", NAMES)
+def test_a_death_by_kill_or_a_fault_warns(number: int) -> None:
+    expected = "WARN" if number in {4, 5, 6, 7, 8, 9, 11, 31} else "INFO"
+    assert severity.of_death(number).text == expected

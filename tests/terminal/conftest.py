@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from otel_killsnoop.model import Joined
+from otel_killsnoop.model import Death, Joined
 from otel_killsnoop.terminal.output import printer
 
 UNIX_NS = 1_795_608_221_208_123_456  # 2026-11-25T12:03:41.208123456Z
@@ -26,15 +27,25 @@ def three_hours_east(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shown() -> Callable[..., str]:
-    """shown(kind, joined, max_depth=8, flat=None): what the printer writes to a plain file."""
+    """shown(kind, what, max_depth=8, flat=None, **of_printer): what a plain file gets of it.
+
+    what: a joined signal, or a death.
+    """
 
     def show(
-        kind: str, joined: Joined, max_depth: int = 8, flat: dict[str, object] | None = None
+        kind: str,
+        what: Joined | Death,
+        max_depth: int = 8,
+        flat: dict[str, object] | None = None,
+        **of_printer: Any,
     ) -> str:
         stream = io.StringIO()
-        made = printer(kind, stream, max_depth)
+        made = printer(kind, stream, max_depth, **of_printer)
         assert made is not None
-        made.print(joined, UNIX_NS, flat)
+        if isinstance(what, Death):
+            made.print_death(what, UNIX_NS, flat)
+        else:
+            made.print(what, UNIX_NS, flat)
         made.flush()
         return stream.getvalue()
 

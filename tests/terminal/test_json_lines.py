@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_signals import BOOT_ID, OFFSET, RESOURCE, joined, lineage, process, usual_lineage
+from made_signals import BOOT_ID, OFFSET, RESOURCE, death, joined, lineage, process, usual_lineage
 
 from otel_killsnoop.records.flat import Flattener
 
@@ -28,6 +28,14 @@ def test_a_real_record_is_printed_with_its_names_in_its_order(shown: Shown) -> N
     line = shown("json", one, 8, flat)
     assert line == json.dumps(flat, ensure_ascii=False) + "\n"
     assert list(json.loads(line).items()) == list(flat.items())
+
+
+def test_a_death_is_printed_likewise(shown: Shown) -> None:
+    one = death(usual_lineage(process(), 3), killer=7)
+    flat = Flattener(RESOURCE, BOOT_ID, 8, OFFSET).flat_death(one, OFFSET)
+    line = shown("json", one, 8, flat)
+    assert line == json.dumps(flat, ensure_ascii=False) + "\n"
+    assert '"killsnoop.exit.core_dumped": false, "killsnoop.exit.run_time": 12.304118222' in line
 
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUE))

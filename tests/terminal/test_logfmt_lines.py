@@ -26,6 +26,7 @@ PAIR = re.compile(
     r'|[^\s"=\x00-\x20]+)'
 )
 TERM = replace(KILL, number=15, name="SIGTERM")
+INITIATOR = process(pid=812, comm=b"kube let", args=(b"kubelet", b"--x=1"), args_count=2)
 
 
 def parse(line: str) -> dict[str, str]:
@@ -163,7 +164,10 @@ def seen(value: bytes) -> str:
 @given(any_signals())
 @settings(max_examples=200, deadline=None)
 def test_any_line_parses_back(shown: Shown, one: Joined) -> None:
-    pairs = parse(shown("logfmt", one))
+    pairs = parse(shown("logfmt", one, initiator=lambda side: INITIATOR))
+    if one.target is None:
+        assert not [key for key in pairs if key.startswith("target")]
+        return
     process = one.target.process
     assert pairs["target.pid"] == str(process.pid)
     assert pairs.get("target.comm", "") == seen(process.comm)

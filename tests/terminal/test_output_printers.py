@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from any_signals import any_signals
+from any_signals import any_signals, deaths
 from hypothesis import given, settings
-from made_signals import joined, lineage, process
+from made_signals import death, joined, lineage, process
 
 from otel_killsnoop.errors import UsageError
-from otel_killsnoop.model import Joined
+from otel_killsnoop.model import Death, Joined
 from otel_killsnoop.terminal.output import KINDS, printer
 
 Shown = Callable[..., str]
@@ -59,23 +59,26 @@ def test_only_json_asks_for_the_flat_dict(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", PRINTING)
-def test_a_signal_is_one_write_and_flushing_is_the_callers(kind: str) -> None:
+def test_each_is_one_write_and_flushing_is_the_callers(kind: str) -> None:
     stream = Calls()
     made = printer(kind, stream, 8)
     assert made is not None
     made.print(ONE, 0, FLAT)
-    made.print(ONE, 0, FLAT)
+    made.print_death(death(lineage(process())), 0, FLAT)
     made.flush()
     assert stream.calls == ["write", "write", "flush"]
     assert stream.getvalue().endswith("\n")
 
 
 @pytest.mark.parametrize("kind", PRINTING)
-@given(one=any_signals())
+@given(one=any_signals() | deaths())
 @settings(max_examples=150, deadline=None)
-def test_no_control_character_reaches_the_stream(shown: Shown, kind: str, one: Joined) -> None:
-    texts = [one.target.process.user or "", one.target.process.comm.decode("latin-1")]
-    written = shown(kind, one, 3, {"body": texts})
+def test_no_control_character_reaches_the_stream(
+    shown: Shown, kind: str, one: Joined | Death
+) -> None:
+    shown_process = (one.target or lineage(process())).process
+    texts = [shown_process.user or "", shown_process.comm.decode("latin-1")]
+    written = shown(kind, one, 3, {"body": texts}, initiator=lambda side: shown_process)
     assert written.endswith("\n")
     lines = written[:-1].split("\n")
     assert all(line.isprintable() for line in lines)

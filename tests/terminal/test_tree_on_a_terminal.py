@@ -15,7 +15,7 @@ from made_signals import KILL, SEGV, joined, lineage, process, usual_lineage
 
 from otel_killsnoop.model import Facts, Joined
 from otel_killsnoop.records import severity
-from otel_killsnoop.terminal.ink import lethality
+from otel_killsnoop.terminal.ink import lethality, lethality_of_death
 from otel_killsnoop.terminal.output import printer
 from otel_killsnoop.unixsignals import NAMES
 
@@ -105,9 +105,16 @@ def test_data_brings_no_escape_of_its_own(on_terminal: OnTerminal) -> None:
 @pytest.mark.parametrize("cause", ["user", "oom", "fault", "ptrace", "kernel", "tty"])
 @pytest.mark.parametrize("has_source", [True, False])
 def test_colour_follows_the_records_severity(cause: str, has_source: bool) -> None:
-    for number in NAMES:
-        facts: Facts = replace(KILL, number=number, cause=cause, has_source=has_source)
+    for number, result in itertools.product(NAMES, ("delivered", "refused", "tested")):
+        facts: Facts = replace(
+            KILL, number=number, cause=cause, has_source=has_source, result=result
+        )
         assert lethality(facts) == severity.of(facts).text.lower()
+
+
+def test_the_colour_of_a_death_follows_its_records_severity() -> None:
+    for number in NAMES:
+        assert lethality_of_death(number) == severity.of_death(number).text.lower()
 
 
 def test_each_lethality_has_its_own_look(on_terminal: OnTerminal) -> None:
