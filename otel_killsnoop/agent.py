@@ -88,7 +88,7 @@ class Agent:
 
         OSError when printing is all there is to do, and it cannot be done any more.
         """
-        from otel_killsnoop.pipeline import OutputGone  # late, as all that is not for attaching
+        from otel_killsnoop.stages import OutputGone  # late, as all that is not for attaching
 
         rooms.start()
         pipeline = rooms.pipeline

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from otel_killsnoop.errors import SpoolError
-from otel_killsnoop.model import Event, Facts, Joined, Request
+from otel_killsnoop.model import Death, Event, Facts, Joined, Request
+from otel_killsnoop.selected import ATTEMPTS, Selected
+from otel_killsnoop.stages import OutputGone, Printer, Ring, Stages
 
 BATCH = 2048  # records read at a time: about 1 MiB of events
 KINDS = 4096  # kinds of signal that are counted apart; see `_fewer`
@@ -20,54 +21,12 @@ KINDS = 4096  # kinds of signal that are counted apart; see `_fewer`
 _log = logging.getLogger(__name__)
 
 
-class OutputGone(Exception):  # noqa: N818  # the end of the work, not a fault of ours
-    """Nothing is shipped, and what is printed cannot be written. error: why."""
-
-    def __init__(self, error: OSError) -> None:
-        self.error = error
-        super().__init__(str(error))
-
-
-class Ring(Protocol):
-    """``tracer.ring.Ring``."""
-
-    def read(self, limit: int) -> list[tuple[int, bytes]]: ...
-    def commit(self, before: int | None = None) -> None: ...
-
-
-class Applied(Protocol):
-    """``processes.table.Applied``."""
-
-    @property
-    def joined(self) -> list[Joined]: ...
-    @property
-    def rest(self) -> Sequence[Event]: ...
-
-
-class Printer(Protocol):
-    """``terminal.output.Printer``."""
-
-    @property
-    def needs_flat(self) -> bool: ...
-    def print(self, joined: Joined, unix_ns: int, flat: Mapping[str, object] | None) -> None: ...
-    def flush(self) -> None: ...
-
-
-class Stages(Protocol):
-    """What the rooms do for a batch; ``agent`` puts it together."""
-
-    def decode(self, records: list[tuple[int, bytes]]) -> list[Event]: ...
-    def judge(self, events: Sequence[Event], waited: int) -> tuple[list[Event], list[Event]]: ...
-    def apply(self, events: Sequence[Event], waited: int) -> Applied: ...
-    def encode(self, joined: Sequence[Joined], offset_ns: int) -> list[Request]: ...
-    def flat(self, joined: Joined, offset_ns: int) -> Mapping[str, object]: ...
-
-
 class Pipeline:
     """Moves batches. put: makes a request durable or raises `SpoolError`; None to ship nothing.
 
     offset: what to add to boot ns for unix ns, now.  made_at: the sequence of the ring's first
-    byte.  signals: joined signals so far, by kind.  waiting: whether events wait for others.
+    byte.  selected: what the user wants of it.  signals: records of signals and attempts so far,
+    by kind.  made: records so far, by event (``signal``, ``attempt``, ``exit``).
     """
 
     def __init__(
@@ -78,6 +37,7 @@ class Pipeline:
         put: Callable[[Request], None] | None,
         printer: Printer | None,
         offset: Callable[[], int],
+        selected: Selected,
     ) -> None:
         self._ring = ring
         self._made_at = made_at
@@ -85,11 +45,13 @@ class Pipeline:
         self._put = put
         self._printer = printer
         self._offset = offset
+        self._selected = selected
         self._unjudged: list[Event] = []
         self._waiting: Sequence[Event] = ()
         self._pending: list[Request] = []
         self._trouble = False
         self.signals: dict[Facts, int] = {}
+        self.made = {"signal": 0, "attempt": 0, "exit": 0}
 
     @property
     def waiting(self) -> bool:
@@ -119,7 +81,7 @@ class Pipeline:
         events = [*self._waiting, *ready] if waited else ready
         applied = self._stages.apply(events, len(events) if last else waited)
         self._waiting = applied.rest
-        self._take(applied.joined)
+        self._take(*self._selected.of(applied.joined, applied.deaths))
         self.settle()
         return len(records)
 
@@ -152,25 +114,48 @@ class Pipeline:
         self._ring.commit(min(held) - self._made_at if held else None)
         return True
 
-    def _take(self, joined: list[Joined]) -> None:
-        if not joined:
+    def _take(self, joined: list[Joined], deaths: list[Death]) -> None:
+        if not joined and not deaths:
             return
         offset = self._offset()
-        counts = self.signals
-        for facts, count in Counter([one.signal.facts for one in joined]).items():
-            counts[facts] = counts.get(facts, 0) + count
-        if len(counts) > KINDS:
-            self.signals = _fewer(counts)
+        self._count(joined, deaths)
         if self._put is not None:
             self._pending += self._stages.encode(joined, offset)
+            if deaths:
+                self._pending += self._stages.encode_deaths(deaths, offset)
         if self._printer is not None:
-            self._print(self._printer, joined, offset)
+            self._print(self._printer, joined, deaths, offset)
 
-    def _print(self, printer: Printer, joined: list[Joined], offset: int) -> None:
+    def _count(self, joined: list[Joined], deaths: list[Death]) -> None:
+        counts = self.signals
+        attempts = 0
+        for facts, count in Counter([one.signal.facts for one in joined]).items():
+            counts[facts] = counts.get(facts, 0) + count
+            if facts.result in ATTEMPTS:
+                attempts += count
+        if len(counts) > KINDS:
+            self.signals = _fewer(counts)
+        self.made["signal"] += len(joined) - attempts
+        self.made["attempt"] += attempts
+        self.made["exit"] += len(deaths)
+
+    def _print(
+        self, printer: Printer, joined: list[Joined], deaths: list[Death], offset: int
+    ) -> None:
+        stages, flat = self._stages, printer.needs_flat
+        # Signals and deaths by their times, as they would have been told one by one.
+        order: list[tuple[int, Joined | Death]] = [(one.signal.sequence, one) for one in joined]
+        order += [(death.sequence, death) for death in deaths]
+        if deaths:
+            order.sort(key=lambda pair: pair[0])
         try:
-            for one in joined:
-                flat = self._stages.flat(one, offset) if printer.needs_flat else None
-                printer.print(one, one.signal.time + offset, flat)
+            for _, one in order:
+                if isinstance(one, Joined):
+                    record = stages.flat(one, offset) if flat else None
+                    printer.print(one, one.signal.time + offset, record)
+                else:
+                    record = stages.flat_death(one, offset) if flat else None
+                    printer.print_death(one, one.time + offset, record)
             printer.flush()
         except OSError as error:  # who reads has gone, or the file system of a file is full
             self._printer = None

@@ -60,6 +60,12 @@ METRICS = (
         "Submitted signals that could not be understood",
     ),
     _M(
+        "killsnoop.events.left_out",
+        "counter",
+        "{event}",
+        "Submitted signals that `--include` or `--exclude` left out",
+    ),
+    _M(
         "killsnoop.records.recovered",
         "counter",
         "{log_record}",

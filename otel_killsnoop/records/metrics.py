@@ -27,6 +27,7 @@ class Counts(NamedTuple):
     """Everything that is counted, at one moment; signals: records made, by kind.
 
     made: records made, by ``words.EVENTS``; from the spool on all are counted together.
+    left_out: submitted signals that the user's filters left out.
     """
 
     kernel: KernelCounts
@@ -35,6 +36,7 @@ class Counts(NamedTuple):
     signals: Mapping[Facts, int]
     undecodable: int
     made: Mapping[str, int] = MappingProxyType({})
+    left_out: int = 0
 
 
 class Metrics:

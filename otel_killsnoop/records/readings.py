@@ -49,6 +49,7 @@ def readings(
     signals: Mapping[Facts, int],
     undecodable: int,
     events: Mapping[str, int],
+    left_out: int,
     exporter_type: str,
 ) -> Readings:
     """What every metric reads, given these counts; the arguments of ``metrics.Counts``.
@@ -57,6 +58,7 @@ def readings(
     """
     single = {
         "killsnoop.events.undecodable": undecodable,
+        "killsnoop.events.left_out": left_out,
         "killsnoop.records.recovered": shipping.recovered,
         "killsnoop.records.spooled": shipping.spooled,
         "killsnoop.records.unspooled": shipping.unspooled,

@@ -74,25 +74,25 @@ class Encoder:
         self._max_request_bytes = max_request_bytes
         self._pairs: Recent[tuple[Side | None, Side | None], Pair] = Recent(PAIR_CACHE_BYTES)
         self._kinds: dict[Facts, bytes] = {}
-        # Members of a group have the same details: the latest ones' attributes, and what is cut.
-        self._latest: tuple[Details, bytes, list[bytes]] | None = None
+        # Members of a group have the same details: a batch's attributes, and what is cut of them.
+        self._said: dict[Details, tuple[bytes, list[bytes]]] = {}
         # The attribute with the sequence's digits cut off: they come with each record.
         self._uid = KEYS["log.record.uid"].string(uid(boot_id, 0))[:-_SEQUENCE_DIGITS]
 
     def encode(self, joined: Sequence[Joined], offset_ns: int, observed_ns: int) -> list[Request]:
-        """The batch as requests, in about its order.
+        """The batch as requests; the records of one pair stand together, in their order.
 
         offset_ns: what to add to the signals' boot time for unix time.  observed_ns: unix time
         at which the batch was taken.
         """
         tail = observed_field(observed_ns) + _EVENT_NAME
-        self._latest = None  # a cgroup's path may be known by now
+        self._said.clear()  # a cgroup's path may be known by now
         get_pair = self._pairs.get
         requests: list[Request] = []
         groups: dict[Pair, list[bytes]] = {}
         room = self._max_request_bytes
         count = 0
-        for signal, source, target in joined:
+        for signal, source, target in _by_pair(joined):
             pair = get_pair((source, target)) or self._pair(source, target)
             form = pair.forms.get(signal.facts) or self._form(pair, signal.facts)
             head, front, kind, size = form
@@ -186,10 +186,12 @@ class Encoder:
         ids = self._thread_ids(pair, signal.source_tid, signal.target_tid)
         if signal.details is None:
             return ids + self._rest(pair.cut)
-        if self._latest is None or self._latest[0] != signal.details:
+        known = self._said.get(signal.details)
+        if known is None:
             values, cut = particulars.describe(signal.details, self._boot_id, self._cgroup)
-            self._latest = signal.details, encoded(values), [name.encode() for name in cut]
-        _, said, also_cut = self._latest
+            known = encoded(values), [name.encode() for name in cut]
+            self._said[signal.details] = known
+        said, also_cut = known
         return said + ids + self._rest((*pair.cut, *also_cut))
 
     def _thread_ids(self, pair: Pair, source_tid: int, target_tid: int) -> bytes:
@@ -201,6 +203,14 @@ class Encoder:
 
     def _rest(self, cut: Sequence[bytes]) -> bytes:
         return KEYS["killsnoop.truncated"].strings(cut) + self._uid if cut else self._uid
+
+
+def _by_pair(joined: Sequence[Joined]) -> list[Joined]:
+    """So that a pair's sides, most of a record's bytes, are in as few requests as can be."""
+    together: dict[tuple[Side | None, Side | None], list[Joined]] = {}
+    for one in joined:
+        together.setdefault(one[1:], []).append(one)
+    return [one for group in together.values() for one in group]
 
 
 def _size(blocks: tuple[Block | None, Block | None]) -> int:

@@ -48,6 +48,7 @@ SOME = Counts(
     {KILL: 10, replace(KILL, call="tgkill", scope="thread"): 2, SEGV: 1},
     11,
     {"signal": 13, "attempt": 2, "gap": 4},
+    left_out=12,
 )
 
 
@@ -119,6 +120,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
     single = {name: series[()] for name, series in made.items() if () in series}
     assert single == {
         "killsnoop.events.undecodable": 11,
+        "killsnoop.events.left_out": 12,
         "killsnoop.records.recovered": 100,
         "killsnoop.records.spooled": 13,
         "killsnoop.records.delivered": 90,

@@ -1,0 +1,54 @@
+"""What of the joined signals and deaths the user wants recorded: filters that need both sides."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from otel_killsnoop.model import Death, Joined
+
+ATTEMPTS = ("refused", "tested")
+REMEMBERED = 4096  # signals left out of which a process may be about to die
+
+
+class Keep(Protocol):
+    """``matching.Filter``."""
+
+    def keeps(self, joined: Joined) -> bool: ...
+
+
+class Selected:
+    """keep: None to keep all.  recorded: numbers of the signals that are recorded at all.
+
+    left_out: signals left out so far, after the kernel had submitted them; attempts apart.
+    """
+
+    def __init__(self, keep: Keep | None, recorded: frozenset[int]) -> None:
+        self._keep = keep
+        self._recorded = recorded
+        self._gone: deque[int] = deque(maxlen=REMEMBERED)
+        self.left_out = 0
+        self.attempts_left_out = 0
+
+    def of(self, joined: list[Joined], deaths: list[Death]) -> tuple[list[Joined], list[Death]]:
+        """Those that are wanted. The death by a signal that was not wanted is not wanted either."""
+        if self._keep is not None:
+            keeps = self._keep.keeps
+            wanted = []
+            for one in joined:
+                if keeps(one):
+                    wanted.append(one)
+                elif one.signal.facts.result in ATTEMPTS:
+                    self.attempts_left_out += 1
+                else:
+                    self.left_out += 1
+                    self._gone.append(one.signal.sequence)
+            joined = wanted
+        if deaths:
+            gone = self._gone
+            deaths = [
+                one
+                for one in deaths
+                if one.status & 0x7F in self._recorded and one.killer not in gone
+            ]
+        return joined, deaths
