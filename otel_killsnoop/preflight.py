@@ -25,14 +25,17 @@ class Finding(NamedTuple):
     fault: KillsnoopError | None
 
 
-def findings(settings: Settings) -> list[Finding]:
-    """The quick looks, a millisecond in all: everything but loading the program."""
+def findings(settings: Settings, whole: bool = True) -> list[Finding]:
+    """The quick looks, a millisecond in all: everything but loading the program.
+
+    whole: False to look only whether the compiled program is there; who loads it reads it anyway.
+    """
     looks: list[tuple[str, Callable[[], str]]] = [
         ("root", lambda: _root(settings.root)),
         ("kernel", _kernel),
         ("BTF", _btf),
         ("capabilities", _capabilities),
-        ("kernel program", _program),
+        ("kernel program", _program if whole else _program_is_there),
     ]
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
@@ -41,7 +44,7 @@ def findings(settings: Settings) -> list[Finding]:
 
 def faults(settings: Settings) -> list[KillsnoopError]:
     """All that keeps the agent from starting, as far as the quick looks see."""
-    return [one.fault for one in findings(settings) if one.fault is not None]
+    return [one.fault for one in findings(settings, whole=False) if one.fault is not None]
 
 
 def report(settings: Settings, out: TextIO) -> int:
@@ -138,6 +141,12 @@ def _program() -> str:
     from otel_killsnoop.tracer import program
 
     return f"build {program.load().tag}, contract {program.CONTRACT}"
+
+
+def _program_is_there() -> str:
+    from otel_killsnoop.tracer import program
+
+    return str(program.PRODUCT) if program.PRODUCT.exists() else _program()
 
 
 def _spool(path: str) -> str:

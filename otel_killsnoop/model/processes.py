@@ -21,7 +21,7 @@ class Process:
     if unknown.  known_from: ``exec``, ``fork``, ``procfs`` or ``partial``.  login_uid,
     login_user, audit_session: who logged in, by the audit system; None without a login.
     title: what the process shows as its arguments now, joined by spaces and redacted as they are;
-    None where that is the same as ``args``, or unknown.
+    None where that is the same as ``args``, or unknown.  ended: it is a zombie or gone.
     """
 
     pid: int
@@ -45,6 +45,7 @@ class Process:
     login_user: str | None = None
     audit_session: int | None = None
     title: bytes | None = None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

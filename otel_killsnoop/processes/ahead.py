@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from otel_killsnoop.model import Event, Exec, Fork
 from otel_killsnoop.processes.life import Life
@@ -27,6 +27,7 @@ class Ahead:
         self._registry = registry
         self._life = life
         self._index: dict[tuple[int, int], list[int]] | None = None
+        self._forks: list[tuple[int, Fork]] | None = None
         self._done: set[int] = set()  # sequences of the records applied early
 
     def find(self, position: int, pid: int, start: int) -> Node | None:
@@ -57,6 +58,26 @@ class Ahead:
     def is_done(self, sequence: int) -> bool:
         """Whether the record of that sequence was applied early."""
         return sequence in self._done
+
+    def birth(self, position: int, time: int, is_meant: Callable[[Fork], bool]) -> Fork | None:
+        """The fork record after ``position`` of a process of that description started by then."""
+        if self._forks is None:
+            self._forks = [
+                (at, event) for at, event in enumerate(self._events) if type(event) is Fork
+            ]
+        for at, fork in self._forks:
+            if at > position and fork.start <= time and is_meant(fork):
+                return fork
+        return None
+
+    def runs(self, position: int, pid: int, start: int) -> bool:
+        """Whether an exec record of this identity follows."""
+        if self._index is None:
+            self._index = self._make()
+        return any(
+            place > position and type(self._events[place]) is Exec
+            for place in self._index.get((pid, start), ())
+        )
 
     def _make(self) -> dict[tuple[int, int], list[int]]:
         index: dict[tuple[int, int], list[int]] = {}

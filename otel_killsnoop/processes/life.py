@@ -28,63 +28,74 @@ class Life:
 
     def fork(self, event: Fork) -> None:
         """A process is born; it shows its parent's image until it runs one of its own."""
+        (
+            _, _, start, pid, _, uid, gid, vpid, flags, cgroup, comm, parent_start, parent_pid,
+            parent_tid, _, real_parent_pid, login_uid, audit_session, levels,
+        ) = event  # fmt: skip
         registry = self._registry
-        parent = registry.latest.get(event.parent_pid)
-        if parent is None or parent.start != event.parent_start:
-            parent = registry.find(event.parent_pid, event.parent_start)
+        parent = registry.latest.get(parent_pid)
+        if parent is None or parent.start != parent_start:
+            parent = registry.find(parent_pid, parent_start)
             if parent is None:
                 # The forking thread's name is its child's; its process's only if it leads.
-                comm = event.comm if event.parent_tid == event.parent_pid else b""
-                party = (event.uid, event.gid, 0, event.flags, event.cgroup, comm)
-                parent = self._seeding.stranger(event.parent_pid, event.parent_start, party)
+                name = comm if parent_tid == parent_pid else b""
+                party = (uid, gid, 0, flags, cgroup, name)
+                parent = self._seeding.stranger(parent_pid, parent_start, party)
         if parent.died != ALIVE:
             registry.revive(parent)
-        node = registry.find(event.pid, event.start)
+        if login_uid is not None and login_uid != parent.login_uid and parent_tid == parent_pid:
+            # A login is inherited, so this is what the parent has by now: sshd and cron take
+            # one on without an exec that would tell.
+            self._log_in(parent, login_uid, audit_session)
+        node = registry.find(pid, start)
         if node is None:
-            node = Node(
-                event.pid,
-                event.start,
-                True,
-                event.real_parent_pid,
-                parent.image,
-                event.comm,
-                "fork",
-            )
-            node.uid = event.uid
-            node.gid = event.gid
-            node.vpid = event.vpid
-            node.flags = event.flags
-            node.cgroup = event.cgroup
-            if event.cgroup == parent.cgroup:
+            node = Node(pid, start, True, real_parent_pid, parent.image, comm, "fork")
+            node.uid = uid
+            node.gid = gid
+            node.vpid = vpid
+            node.flags = flags
+            node.cgroup = cgroup
+            node.login_uid = login_uid
+            node.audit_session = audit_session
+            node.levels = levels
+            if cgroup == parent.cgroup:
                 node.place = parent.place
-            elif event.cgroup:
-                node.place = self._place(event.cgroup, event.pid)
+            elif cgroup:
+                node.place = self._place(cgroup, pid)
             registry.add(node, parent)
             return
         if node.known_from == "partial":
             node.known_from = "fork"
-            node.parent_pid = event.real_parent_pid
+            node.parent_pid = real_parent_pid
+            self._log_in(node, login_uid, audit_session)
             registry.run(node, parent.image)
         elif node.known_from != "procfs":
             return  # seen already
+        if levels and not node.levels:
+            registry.number(node, levels)
         registry.adopt(node, parent)
 
     def run(self, event: Exec) -> None:
         """A process runs a new program."""
+        (
+            _, _, start, pid, _, _, _, _, _, _, comm, args_count, args_cut, path, args, login_uid,
+            audit_session,
+        ) = event  # fmt: skip
         registry = self._registry
-        node = registry.find(event.pid, event.start)
-        party = (event.uid, event.gid, event.vpid, event.flags, event.cgroup, event.comm)
+        node = registry.find(pid, start)
+        party = event[5:11]
         if node is None:
-            node = self._seeding.stranger(event.pid, event.start, party)
+            node = self._seeding.stranger(pid, start, party)
         registry.revive(node)  # the exit record was a thread's
-        args, args_count, args_cut = event.args, event.argc, event.args_cut
         if args_count and not args:  # the pages were not in memory; now they may be
-            entry = self._look_up(event.pid)
-            if entry and entry.ticks == event.start // TICK and entry.comm == event.comm:
+            entry = self._look_up(pid)
+            if entry and entry.ticks == start // TICK and entry.comm == comm:
                 args, args_cut = entry.args, entry.args_cut
         node.known_from = "exec"
-        registry.run(node, Image(event.filename, args, args_count, args_cut))
-        self.refresh(node, event.pid, party)
+        registry.run(node, Image(path, args, args_count, args_cut))
+        if node.login_uid != login_uid or node.audit_session != audit_session:
+            self._log_in(node, login_uid, audit_session)
+        self.refresh(node, pid, party)
 
     def refresh(self, node: Node, tid: int, party: Party) -> None:
         """Take over what an event says of one of the process's threads; 0 says nothing."""
@@ -103,3 +114,9 @@ class Life:
         node.uid, node.gid, node.vpid, node.comm = uid, gid, vpid, comm
         if before != (uid, gid, vpid, comm, node.place):
             self._registry.changed(node)
+
+    def _log_in(self, node: Node, login_uid: int | None, audit_session: int | None) -> None:
+        """Take over a login, or that there is none."""
+        node.login_uid = login_uid
+        node.audit_session = audit_session
+        self._registry.changed(node)

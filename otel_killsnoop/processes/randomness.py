@@ -1,9 +1,10 @@
 """Tells a random-looking run of characters (a key, a token) from what people and tools write.
 
 Measured on words: nearly every name that someone gave has most of its letters in stretches of
-four or more of one kind ("controller", "CLUSTER"); of random text over 64 characters about 15 %
-are. So a run is taken for random when it is long, mixes capitals, small letters and digits, and
-has less than half of its characters in such stretches.
+four or more of one kind ("controller", "CLUSTER") that can be spoken; of random text over 64
+characters about 10 % are. So a run is taken for random when it is long, mixes capitals, small
+letters and digits, and has less than half of its characters in such stretches. One token in a
+thousand is taken for a name.
 
 Hexadecimal digits are judged by length alone: as long as a digest or an id of 128 bits or less
 (git commits, container ids, uuids without dashes, checksums) they are kept, else masked.
@@ -21,10 +22,15 @@ RUN = re.compile(rb"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{32,}+={0,2}")
 _HEX = re.compile(rb"(?:[0-9a-f]+|[0-9A-F]+)")
 _DIGESTS = frozenset({40, 56, 64, 96, 128})  # SHA-1, 224, 256, 384, 512
 _STRETCH = re.compile(rb"[a-z]{4,}|[A-Z]{4,}|[0-9]{6,}")
+_UNSPEAKABLE = re.compile(rb"(?i)^[b-df-hj-np-tv-xz]+$|[b-df-hj-np-tv-xz]{5}")  # nobody's word
 _WORD = re.compile(rb"[A-Za-z0-9]+")
 _PATH = re.compile(rb"/[a-z][a-z0-9_-]*(?:/|$)")
 _HOST = re.compile(rb"//[A-Za-z0-9_-]*+/?")
-_RELATIVE = re.compile(rb"[a-z][a-z_-]*/")
+_RELATIVE = re.compile(rb"([a-z][a-z_-]*)/")
+_FOLDERS = frozenset(  # short names; of longer ones it can be told that they are
+    b"a b api app bin cmd css dev doc etc go img js lib mnt net opt pkg run src srv ssl sys tmp ui "
+    b"usr var www".split()
+)
 _PUBLIC = (b"AAAAB3NzaC1", b"AAAAC3NzaC1lZDI1", b"AAAAE2VjZHNh")  # ssh public keys
 _CHECKSUM_HERE = re.compile(rb"sha(?:1|224|256|384|512)-")
 _CHECKSUM = re.compile(rb"sha(?:1|224|256|384|512)[-_]?$", re.IGNORECASE)
@@ -49,7 +55,8 @@ def _is_random(run: bytes, before: bytes) -> bool:
         return False
     if _CHECKSUM.search(before.rstrip(b":-=")) or _CHECKSUM_HERE.match(run):
         return False
-    if _RELATIVE.match(run):
+    relative = _RELATIVE.match(run)
+    if relative and (relative[1] in _FOLDERS or _is_speakable(relative[1])):
         return any(_is_mixed(part) or _is_dense(part) for part in run.split(b"/"))
     return _is_mixed(run) or any(_is_dense(word) for word in _WORD.findall(run))
 
@@ -79,4 +86,8 @@ def _is_dense(word: bytes) -> bool:
 
 
 def _share_of_stretches(run: bytes) -> float:
-    return sum(map(len, _STRETCH.findall(run))) / len(run)
+    return sum(map(len, filter(_is_speakable, _STRETCH.findall(run)))) / len(run)
+
+
+def _is_speakable(word: bytes) -> bool:
+    return len(word) >= 4 and _UNSPEAKABLE.search(word) is None

@@ -80,7 +80,7 @@ class Reader:
                 is_script = len(first) == 2 and _REFERENCE.fullmatch(first[0]) is not None
                 if not is_script and not self._is_harmless(named[1], word[value:]):
                     yield value, len(word)
-                    return
+                    word = word[:value]  # before it there may be more: `=` ends some tokens, too
                 break
             position = value
         if len(word) >= 6:

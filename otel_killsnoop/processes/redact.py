@@ -14,37 +14,52 @@ a command line of its own.
 Kept: paths, UUIDs, digests in hex (so git commits and container ids; a secret that has the form of
 one and no name is not recognised), names of files with secrets, references such as ``$PASSWORD``
 inside scripts.
+
+Users add patterns of their own: see ``patterns``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 
+from otel_killsnoop.processes import patterns
 from otel_killsnoop.processes.randomness import LEAST, RUN
 from otel_killsnoop.processes.reader import Reader, Span
 from otel_killsnoop.processes.sensitive import PROGRAMS, TRACES
 
 MASK = b"***"
 
+Redact = Callable[[tuple[bytes, ...]], tuple[tuple[bytes, ...], int]]
 
-def redactor(mode: str) -> Callable[[tuple[bytes, ...]], tuple[tuple[bytes, ...], int]]:
+
+def redactor(mode: str, extra: Sequence[re.Pattern[bytes]] = ()) -> Redact:
     """How ``--args`` treats arguments: a function to (arguments to show, values masked).
 
-    ``redacted``: as above.  ``full``: as they are.  ``none``: only the program's name, as the
-    first argument gives it up to its first blank (a title may go on with anything).
+    ``redacted``: as above, and what the extra patterns find.  ``full``: as they are.  ``none``:
+    only the program's name, as the first argument gives it up to its first blank (a title may go
+    on with anything).
     """
+    if mode == "redacted" and extra:
+        return partial(redact, extra=tuple(extra))
     return {"redacted": redact, "full": _full, "none": _name_alone}[mode]
 
 
-def redact(args: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], int]:
+def redact(
+    args: tuple[bytes, ...], extra: Sequence[re.Pattern[bytes]] = ()
+) -> tuple[tuple[bytes, ...], int]:
     """Mask what is secret in these arguments; and say how many values that was."""
-    if _is_plain(args):
+    found = patterns.find(extra, args) if extra else None
+    if _is_plain(args) and not (found and any(found)):
         return args, 0
     masked = 0
     shown: list[bytes] = []
     reader = Reader()
-    for arg in args:
+    for place, arg in enumerate(args):
         spans = list(reader.read(arg))
+        if found:
+            spans += found[place]
         if spans:
             arg, count = _mask(arg, spans)
             masked += count
@@ -66,7 +81,7 @@ def _mask(text: bytes, spans: list[Span]) -> tuple[bytes, int]:
     parts: list[bytes] = []
     end = count = 0
     for start, stop in spans:
-        if start >= end:
+        if start > end or not count:  # spans that touch are one hole
             parts += (text[end:start], MASK)
             count += 1
         end = max(end, stop)

@@ -13,7 +13,14 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from otel_killsnoop.processes.node import ALIVE, NODE_BYTES, Image, Node
+from otel_killsnoop.processes.node import (
+    ALIVE,
+    LEVEL_BYTES,
+    NODE_BYTES,
+    Image,
+    Levels,
+    Node,
+)
 
 GRACE = 2_000_000_000  # ns
 RECENT = 1024
@@ -32,6 +39,7 @@ class Registry:
         self.entries = 0
         self.bytes = 0
         self.latest: dict[int, Node] = {}  # by pid: the newest process of that number
+        self.nested: dict[tuple[int, int], Node] = {}  # the newest by (namespace, number there)
         self._older: dict[tuple[int, int], Node] = {}  # earlier ones of a reused number
         self._dead: dict[Node, None] = {}  # in the order of their deaths
         self._graves: deque[tuple[int, Node]] = deque()  # dead and not yet buried
@@ -63,8 +71,20 @@ class Registry:
         image.holders += 1
         self.entries += 1
         self.bytes += NODE_BYTES
+        if node.levels:
+            levels, node.levels = node.levels, ()
+            self.number(node, levels)
         if parent is not None:
             self.adopt(node, parent)
+
+    def number(self, node: Node, levels: Levels) -> None:
+        """Say which numbers a node that has none yet has in nested PID namespaces."""
+        node.levels = levels
+        self.bytes += LEVEL_BYTES * len(levels)
+        for level in levels:
+            known = self.nested.get(level)
+            if known is None or known.start <= node.start:
+                self.nested[level] = node
 
     def adopt(self, node: Node, parent: Node) -> None:
         """Say who forked a node. A link that would close a circle is not made."""
@@ -92,6 +112,7 @@ class Registry:
 
     def run(self, node: Node, image: Image) -> None:
         """Give a node another image."""
+        node.title, node.title_due = None, 0
         former = node.image
         if image.holders == 0:
             self.bytes += image.size
@@ -112,13 +133,22 @@ class Registry:
             node.died = time
             self._dead[node] = None
             self._graves.append((time, node))
+            self._show(node)
 
     def revive(self, node: Node) -> None:
         """A node thought dead has acted: it lives."""
         if node.died != ALIVE:
             node.died = ALIVE
-            node.buried = False
+            node.buried = node.ended = False
             del self._dead[node]
+            self._show(node)
+
+    def _show(self, node: Node) -> None:
+        """Let a death, or life after all, be seen: others' trees show it only with children."""
+        if node.children:
+            self.changed(node)
+        else:
+            node.process, node.stamp = None, -1
 
     def sweep(self, now: int) -> None:
         """Let go of whom no record can name any more, and keep the bounds."""
@@ -179,7 +209,10 @@ class Registry:
             self._older.pop((node.pid, node.start), None)
         self._dead.pop(node, None)
         self.entries -= 1
-        self.bytes -= NODE_BYTES
+        self.bytes -= NODE_BYTES + LEVEL_BYTES * len(node.levels)
+        for level in node.levels:
+            if self.nested.get(level) is node:
+                del self.nested[level]
         self._leave(node.image)
         if node.side is not None:
             node.side = node.process = None

@@ -44,18 +44,25 @@ class Seeding:
 
     def stranger(self, pid: int, start: int, party: Party) -> Node:
         """A node for an identity that no record announced: from /proc, else from the event."""
-        entry = self._look_up(pid) if pid else None
-        if entry is not None and entry.ticks == start // TICK:
-            node = self._enter(entry)
-            if node is not None:
-                node.start, node.exact = start, True
-                self._link_by_look_up(node)
-                return node
+        node = self.found(pid, start)
+        if node is not None:
+            node.start, node.exact = start, True
+            return node
         self.partial += 1
         uid, gid, vpid, flags, cgroup, comm = party
         node = Node(pid, start, True, 0, _UNKNOWN, comm, "partial")
         node.uid, node.gid, node.vpid, node.flags, node.cgroup = uid, gid, vpid, flags, cgroup
         self._registry.add(node, None)
+        return node
+
+    def found(self, pid: int, start: int) -> Node | None:
+        """A new node from /proc for a process that is not in the table; None if not there."""
+        entry = self._look_up(pid) if pid else None
+        if entry is None or entry.ticks != start // TICK:
+            return None
+        node = self._enter(entry)
+        if node is not None:
+            self._link_by_look_up(node)
         return node
 
     def _enter(self, entry: Entry) -> Node | None:
@@ -70,6 +77,7 @@ class Seeding:
         image = Image(entry.path, entry.args, entry.args_count, entry.args_cut)
         node = Node(entry.pid, entry.ticks * TICK, False, entry.ppid, image, entry.comm, "procfs")
         self._fill(node, entry)
+        node.levels = entry.levels
         self._registry.add(node, None)
         return node
 
@@ -79,10 +87,13 @@ class Seeding:
         node.comm = entry.comm
         self._registry.run(node, Image(entry.path, entry.args, entry.args_count, entry.args_cut))
         self._fill(node, entry)
+        if entry.levels and not node.levels:
+            self._registry.number(node, entry.levels)
         self._link(node)
 
     def _fill(self, node: Node, entry: Entry) -> None:
         node.uid, node.gid, node.vpid, node.flags = entry.uid, entry.gid, entry.vpid, entry.flags
+        node.login_uid, node.audit_session = entry.login_uid, entry.audit_session
         if entry.cgroup is not None:
             node.place = self._place_of_path(entry.cgroup)
 

@@ -70,6 +70,7 @@ SHAPES = re.compile(
     rb"|(?<![A-Za-z0-9])(?:"
     rb"eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{4,}+(?:\.[A-Za-z0-9_-]*+){0,3}"  # JWT, JWE
     rb"|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Z0-9])"  # AWS
+    rb"|LTAI[A-Za-z0-9]{12,20}(?![A-Za-z0-9])"  # Alibaba
     rb"|AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{20,}+|GOCSPX-[A-Za-z0-9_-]{20,}+"  # Google
     rb"|gh[pousr]_[A-Za-z0-9]{30,}+|github_pat_[A-Za-z0-9_]{30,}+|glpat-[A-Za-z0-9_.-]{20,}+"
     rb"|gl(?:rt|dt|ptt|ft|imt|agent|oas|cbt)-[A-Za-z0-9_.-]{20,}+"
@@ -90,7 +91,7 @@ SHAPES = re.compile(
 # A blank is one of them: what has blanks in it is read as a command line of its own.
 TRACES = re.compile(
     rb"pass|pw|secret|token|key|cred|auth|cookie|bearer|psk|sig|otp|mfa|@|private|\s|a[ks]ia|abia"
-    rb"|acca|eyj|aiza|ya29\.|gocspx-|gh[pousr]_|github_pat_|gl(?:pat|rt|dt|ptt|ft|imt|agent|oas|cbt)-"
+    rb"|acca|ltai|eyj|aiza|ya29\.|gocspx-|gh[pousr]_|github_pat_|gl(?:pat|rt|dt|ptt|ft|imt|agent|oas|cbt)-"
     rb"|xox|xapp-|k_live_|k_test_|whsec_|sk-|sg\.|npm_|pypi-|dop_v1_|hv[sbr]\.|gls?[ac]_|shp(?:at|ca|"
     rb"pa|ss)_|dckr_pat_|lin_api_|:aa|hooks\.slack|/api/webhooks/"
 )
@@ -108,7 +109,7 @@ HEADER = re.compile(
 # --- programs: options whose value is secret only there -----------------------------------------
 # joined: options with their value in the same argument (-pSECRET); apart: in the next one
 # (-p SECRET); pair: next one is user:secret, or with another sign between, of which the user
-# is kept; last: the last argument of all is a secret.
+# is kept.
 
 
 class Program:
@@ -131,7 +132,9 @@ _MYSQL = Program(joined=(b"-p",))
 _MONGO = Program(apart=(b"-p",))
 _LDAP = Program(joined=(b"-w",), apart=(b"-w",))
 _HTTP = Program(
-    joined=(b"-u", b"-U"), pair=(b"-u", b"-U", b"--user", b"--proxy-user", b"-a", b"--auth")
+    joined=(b"-u", b"-U"),
+    apart=(b"-b",),  # cookies; the name of a file with them goes as well
+    pair=(b"-u", b"-U", b"--user", b"--proxy-user", b"-a", b"--auth"),
 )
 _ARCHIVE = Program(joined=(b"-p", b"-hp"), apart=(b"-P",))
 _SMB = Program(joined=(b"-U",), pair=(b"-U", b"--user"), separator=b"%")
@@ -151,7 +154,7 @@ PROGRAMS: dict[bytes, Program] = {
         b"http https": Program(pair=(b"-a", b"--auth")),
         b"7z 7za 7zr 7zz rar unrar": _ARCHIVE,
         b"zip unzip": Program(joined=(b"-P",), apart=(b"-P",)),
-        b"smbclient smbmount rpcclient": _SMB,
+        b"smbclient smbmount rpcclient winexe smbget": _SMB,
         b"sshpass": Program(joined=(b"-p",), apart=(b"-p",)),
         b"redis-cli keydb-cli valkey-cli": Program(apart=(b"-a",)),
         b"sqlcmd bcp isql tsql": Program(joined=(b"-P",), apart=(b"-P",)),
@@ -159,6 +162,11 @@ PROGRAMS: dict[bytes, Program] = {
         b"mosquitto_pub mosquitto_sub mqttcli": Program(apart=(b"-P",)),
         b"snmpget snmpwalk snmpbulkwalk snmpset snmptrap snmpgetnext": _SNMP,
         b"login": _LOGIN,
+        b"ssh-keygen": Program(apart=(b"-N", b"-P")),
+        b"useradd usermod": Program(apart=(b"-p",)),
+        b"lftp": Program(pair=(b"-u",), separator=b","),
+        b"doctl": Program(apart=(b"-t",)),
+        b"hydra": Program(apart=(b"-p",)),
         b"openssl": Program(apart=(b"-k", b"-K", b"-passin", b"-passout")),
         b"rdesktop": Program(joined=(b"-p",), apart=(b"-p",)),
         b"xfreerdp wlfreerdp": Program(joined=(b"/p:",)),

@@ -16,15 +16,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from otel_killsnoop.model import Process, Side
-from otel_killsnoop.processes.node import ARGUMENT_BYTES, IMAGE_BYTES, KERNEL_THREAD, Image, Node
+from otel_killsnoop.processes.node import (
+    ALIVE,
+    ARGUMENT_BYTES,
+    IMAGE_BYTES,
+    KERNEL_THREAD,
+    Image,
+    Node,
+)
+from otel_killsnoop.processes.parents import Parents
 from otel_killsnoop.processes.places import Place
+from otel_killsnoop.processes.redact import Redact
 from otel_killsnoop.processes.registry import Registry
+from otel_killsnoop.processes.titles import Titles
 
 REACH = 32  # ancestors that a tree shows at most
 FURTHEST = 64
 LONGEST = 256
-
-Redact = Callable[[tuple[bytes, ...]], tuple[tuple[bytes, ...], int]]
 
 
 class Sides:
@@ -32,6 +40,7 @@ class Sides:
 
     user: uid -> name or None.  place: (cgroup id, pid) -> where that is, or None.
     redact: arguments -> arguments to show, and how many values in them were masked.
+    parents: of orphans.  titles: None when none are to be read.
     """
 
     def __init__(
@@ -40,18 +49,36 @@ class Sides:
         user: Callable[[int], str | None],
         place: Callable[[int, int], Place | None],
         redact: Redact,
+        parents: Parents,
+        titles: Titles | None = None,
     ) -> None:
-        self.masked = 0
+        self._masked = 0
+        self._parents = parents
+        self._titles = titles
         self._registry = registry
         self._user = user
         self._place = place
         self._redact = redact
 
+    @property
+    def masked(self) -> int:
+        """Values masked so far, in arguments and titles."""
+        return self._masked + (self._titles.masked if self._titles else 0)
+
+    def begin(self) -> None:
+        """A batch begins: once in a while nothing is trusted, so that titles are looked at."""
+        if self._titles is not None and self._titles.are_due():
+            self._registry.epoch += 1
+
     def of(self, node: Node) -> Side:
         """The node and its ancestry as of now."""
-        epoch = self._registry.epoch
-        if node.stamp == epoch and node.side is not None:
+        if node.stamp == self._registry.epoch and node.side is not None:
             return node.side
+        if self._titles is not None and self._titles.look(node):
+            self._registry.changed(node)
+        if self._parents.look(node):
+            self._registry.changed(node)
+        epoch = self._registry.epoch
         way = [node]
         above = _parent(node)
         while above is not None:
@@ -63,19 +90,22 @@ class Sides:
             above = _parent(above)
         side: Side | None
         if above is None:
-            side, reach, whole, complete = None, -1, True, _is_root(way[-1])
+            side, reach, right, whole, complete = None, -1, -1, True, _is_root(way[-1])
         elif above.side is None or len(way) + above.reach > LONGEST:
-            side, reach, whole, complete = None, -1, False, False
+            side, reach, right, whole, complete = None, -1, -1, False, False
         else:
             # Trusted, or so far up that what it gets wrong is above what any tree shows.
             side, reach, whole = above.side, above.reach, above.whole
             complete = side.complete
+            right = reach if above.stamp == epoch else -1
+            whole = whole and right >= 0
         for one in reversed(way):
             reach += 1
+            right += 1
             side = self._one(one, side, complete)
             one.side, one.reach, one.whole = side, reach, whole
-            # A cut list that is too short for its own node serves those below only.
-            one.stamp = epoch if whole or reach >= REACH else -1
+            # A list that is right for too short a way for its own node serves those below only.
+            one.stamp = epoch if whole or right >= REACH else -1
         assert side is not None
         return side
 
@@ -120,13 +150,19 @@ class Sides:
             None if place is None else place.pod_uid,
             None if place is None else place.systemd_unit,
             node.known_from,
+            node.login_uid,
+            None if node.login_uid is None else self._user(node.login_uid),
+            node.audit_session,
+            node.title,
+            node.died != ALIVE,
         )
         return process
 
     def _show(self, image: Image) -> tuple[bytes, ...]:
         shown, masked = self._redact(image.args)
-        self.masked += masked
+        self._masked += masked
         image.shown = shown
+        image.mark = hash(image.args)
         image.args = ()
         size = IMAGE_BYTES + len(image.path) + ARGUMENT_BYTES * len(shown) + sum(map(len, shown))
         self._registry.resize(image, size)

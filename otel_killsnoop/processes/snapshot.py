@@ -8,24 +8,20 @@ these are read here. A process that goes while it is read is left out: no fault,
 
 from __future__ import annotations
 
+import fcntl
 import os
-import re
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otel_killsnoop.processes.node import KERNEL_THREAD, Entry
+from otel_killsnoop.processes.node import KERNEL_THREAD, Entry, Levels
+from otel_killsnoop.processes.procfs import ARGS_LIMIT, Stat, cgroup_of, number, split, status
 
 if TYPE_CHECKING:
     import psutil
 
-ARGS_LIMIT = 16384  # bytes of argv kept, as in the kernel's exec records
 _ARGS_READ = 4 << 20  # bytes of argv looked at to count them
-
-COMM_LIMIT = 15  # the kernel's own names; of its threads /proc tells more
-_WORKER = re.compile(rb"^(kworker/u?[0-9]+:[0-9]+[A-Z]?)[-+].*$", re.DOTALL)  # and what it does
-
-_V1_CONTROLLERS = ("memory", "pids", "cpu")
-_OUTSIDE = re.compile(r"^(?:/\.\.)+(?=/|$)")
+_GET_PARENT = 0xB702  # ioctl NS_GET_PARENT
 
 
 class Listing(NamedTuple):
@@ -60,34 +56,95 @@ class Snapshot:
         """One process; None if it is not there, or is no process (a thread's number)."""
         psutil = self._psutil()
         try:
-            stat = self._read(pid, "stat")
-            comm = stat[stat.index(b"(") + 1 : stat.rindex(b")")]
-            fields = stat[stat.rindex(b")") + 2 :].split()
-            flags, ticks = int(fields[6]), int(fields[19])
-            if flags & KERNEL_THREAD:
-                comm = _WORKER.sub(rb"\1", comm)[:COMM_LIMIT]
+            stat = Stat(self._read(pid, "stat"))
+            is_kernels = stat.flags & KERNEL_THREAD
             process = psutil.Process(pid)
             with process.oneshot():
                 uid, gid = process.uids().real, process.gids().real
                 ppid = process.ppid()
-                path = b"" if flags & KERNEL_THREAD else _executable(process)
-            group, vpid = _numbers(self._read(pid, "status"))
+                path = b"" if is_kernels else _executable(process)
+            group, numbers = status(self._read(pid, "status"))
             if group != pid:
                 return None
-            raw = b"" if flags & KERNEL_THREAD else self._read(pid, "cmdline", _ARGS_READ)
+            raw = b"" if is_kernels else self._read(pid, "cmdline", _ARGS_READ)
             cgroup = cgroup_of(self._read(pid, "cgroup"))
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
-        args, count, cut = split(raw)
+        login = self._number(pid, "loginuid")
         return Entry(
-            pid, ppid, ticks, comm, path, args, count, cut, uid, gid, vpid or pid, flags, cgroup
+            pid,
+            ppid,
+            stat.ticks,
+            stat.comm,
+            path,
+            *split(raw),
+            uid,
+            gid,
+            numbers[-1] if numbers else pid,
+            stat.flags,
+            cgroup,
+            login,
+            None if login is None else self._number(pid, "sessionid"),
+            self._levels(pid, numbers[1:]) if len(numbers) > 1 else (),
         )
+
+    def owner(self, tid: int) -> tuple[int, int] | None:
+        """(process, start in ticks) of a thread that is alive, which the first thread is too."""
+        try:
+            group, _ = status(self._read(tid, "status"))
+            return group, Stat(self._read(tid, "stat")).ticks
+        except (OSError, ValueError, IndexError):
+            return None
+
+    def parent(self, pid: int, ticks: int) -> int | None:
+        """The kernel's parent of a process now; None if it is gone or another by now."""
+        try:
+            stat = Stat(self._read(pid, "stat"))
+        except (OSError, ValueError, IndexError):
+            return None
+        return stat.parent if stat.ticks == ticks else None
+
+    def shown(self, pid: int, ticks: int, comm: bytes) -> tuple[bytes, ...] | None:
+        """What a process shows as its arguments now; None if it shows none or is another by now.
+
+        comm: what its name should be; with another one it runs a program that is not known yet.
+        """
+        try:
+            raw = self._read(pid, "cmdline", ARGS_LIMIT)
+            stat = Stat(self._read(pid, "stat")) if raw else None
+        except (OSError, ValueError, IndexError):
+            return None
+        if stat is None or stat.ticks != ticks or stat.comm != comm:
+            return None
+        return split(raw)[0]
 
     def _psutil(self) -> Any:  # a module has no type of its own
         import psutil
 
         psutil.PROCFS_PATH = self._proc
         return psutil
+
+    def _number(self, pid: int, name: str) -> int | None:
+        """loginuid or sessionid; None without a login, and on a kernel without audit."""
+        try:
+            return number(self._read(pid, name))
+        except OSError:
+            return None
+
+    def _levels(self, pid: int, numbers: Sequence[int]) -> Levels:
+        """The inodes of the nested PID namespaces that a process is in, with its numbers there."""
+        opened: list[int] = []
+        try:
+            opened.append(os.open(f"{self._proc}/{pid}/ns/pid", os.O_RDONLY | os.O_CLOEXEC))
+            for _ in numbers[1:]:
+                opened.append(fcntl.ioctl(opened[-1], _GET_PARENT))
+            inodes = [os.fstat(one).st_ino for one in reversed(opened)]
+            return tuple(zip(inodes, numbers, strict=True))
+        except OSError:
+            return ()
+        finally:
+            for one in opened:
+                os.close(one)
 
     def _read(self, pid: int, name: str, limit: int = 65536) -> bytes:
         descriptor = os.open(f"{self._proc}/{pid}/{name}", os.O_RDONLY | os.O_CLOEXEC)
@@ -99,56 +156,6 @@ class Snapshot:
             return b"".join(parts)
         finally:
             os.close(descriptor)
-
-
-def split(raw: bytes) -> tuple[tuple[bytes, ...], int, bool]:
-    """What is in /proc/PID/cmdline -> (arguments, how many there are, whether some are cut off).
-
-    Exactly at each NUL, with one exception: a process that wrote a title over its arguments
-    leaves the rest of them as NULs, which are no arguments.
-    """
-    if not raw:
-        return (), 0, False
-    body = raw[:-1] if raw.endswith(b"\0") else raw
-    title = body.rstrip(b"\0")
-    if len(body) - len(title) > 1 and b"\0" not in title and re.search(rb"[ :]", title):
-        body = title
-    count = body.count(b"\0") + 1
-    if len(body) <= ARGS_LIMIT:
-        return tuple(body.split(b"\0")), count, False
-    return tuple(body[:ARGS_LIMIT].split(b"\0")), count, True
-
-
-def cgroup_of(raw: bytes) -> str | None:
-    """The path in /proc/PID/cgroup that says most: a v1 controller's unless it is the root's,
-    else that of v2. A path above our own cgroup namespace loses the dots that say so.
-    """
-    unified: str | None = None
-    by_controller: dict[str, str] = {}
-    for line in raw.decode("utf-8", "replace").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        path = _OUTSIDE.sub("", path) or "/"
-        if number == "0" and not controllers:
-            unified = path
-        else:
-            by_controller |= dict.fromkeys(controllers.split(","), path)
-    for controller in _V1_CONTROLLERS:
-        if controller in by_controller:
-            path = by_controller[controller]
-            return unified if path == "/" and unified is not None else path
-    return unified
-
-
-def _numbers(status: bytes) -> tuple[int, int]:
-    """(process's number, its number in its own PID namespace or 0) from /proc/PID/status.
-
-    Its lines are trusted only from their start: the name in the first one is escaped by the
-    kernel, so no line can be forged by it.
-    """
-    group = re.search(rb"^Tgid:\s+([0-9]+)", status, re.MULTILINE)
-    own = re.search(rb"^NSpid:(?:\s+([0-9]+))+[ \t]*$", status, re.MULTILINE)
-    return int(group[1]) if group else 0, int(own[1]) if own else 0
 
 
 def _executable(process: psutil.Process) -> bytes:

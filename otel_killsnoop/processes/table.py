@@ -12,27 +12,48 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from otel_killsnoop.model import Event, Exec, Exit, Fork, Joined, Side, Signal, TableCounts
+from otel_killsnoop.model import (
+    Attempt,
+    Death,
+    Event,
+    Exec,
+    Exit,
+    Facts,
+    Fork,
+    Joined,
+    Side,
+    Signal,
+    TableCounts,
+)
 from otel_killsnoop.processes.ahead import Ahead
+from otel_killsnoop.processes.attempts import Attempts
+from otel_killsnoop.processes.deaths import Deaths
 from otel_killsnoop.processes.life import Life
 from otel_killsnoop.processes.node import Entry
+from otel_killsnoop.processes.parents import Ask, Parents
 from otel_killsnoop.processes.places import Place
+from otel_killsnoop.processes.redact import Redact
 from otel_killsnoop.processes.registry import Registry
 from otel_killsnoop.processes.seeding import Seeding
-from otel_killsnoop.processes.sides import Redact, Sides
+from otel_killsnoop.processes.sides import Sides
+from otel_killsnoop.processes.titles import Titles
+
+_NO_KIND = Facts(0, "", "", "", None, "", "", False)
 
 _tuple = tuple.__new__  # a Joined at half the price of its constructor
 
 
 class Applied(NamedTuple):
-    """joined: one for each signal that was applied, in order.
+    """joined: one for each signal and attempt that was applied, in order.
 
-    rest: the events from the first signal on that must wait; not one of them has been applied.
-    Hand them in again, followed by what the ring has brought since.
+    deaths: one for each process that ended by a signal, in order.  rest: the events from the first
+    signal or attempt on that must wait; not one of them has been applied. Hand them in again,
+    followed by what the ring has brought since.
     """
 
     joined: list[Joined]
     rest: Sequence[Event]
+    deaths: list[Death]
 
 
 class Table:
@@ -41,7 +62,9 @@ class Table:
     look_up: pid -> what /proc says of it now, or None.  user: uid -> name or None.
     place: (cgroup id, pid of a process in it) -> Place or None.
     place_of_path: cgroup path -> Place.  redact: arguments -> (arguments to show, how many
-    values in them are masked).  max_entries, max_bytes: what is held at most, by estimate.
+    values in them are masked).  owner: a thread's number -> (its process, its start in ticks) by
+    /proc, or None.  parent: see `parents`.  titles: None
+    where none are to be read.  max_entries, max_bytes: what is held at most, by estimate.
     """
 
     def __init__(
@@ -53,13 +76,20 @@ class Table:
         redact: Redact,
         max_entries: int = 65536,
         max_bytes: int = 32 << 20,
+        owner: Callable[[int], tuple[int, int] | None] = lambda tid: None,
+        parent: Ask = lambda pid, ticks: None,
+        titles: Titles | None = None,
     ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._registry = Registry(max_entries, max_bytes)
-        self._sides = Sides(self._registry, user, place, redact)
+        parents = Parents(self._registry, parent)
+        self._sides = Sides(self._registry, user, place, redact, parents, titles)
         self._seeding = Seeding(self._registry, look_up, place_of_path)
         self._life = Life(self._registry, self._seeding, look_up, place)
+        sides_of = self._sides.of
+        self._deaths = Deaths(self._registry, self._seeding, look_up, sides_of)
+        self._attempts = Attempts(self._registry, self._seeding, self._life, owner, sides_of)
         self._now = 0
 
     def seed(self, entries: Iterable[Entry], began: int = 0, pids: Collection[int] = ()) -> None:
@@ -90,6 +120,9 @@ class Table:
         with what /proc or the event itself says where the table knows no better.
         """
         joined: list[Joined] = []
+        deaths: list[Death] = []
+        self._sides.begin()
+        wound, kind, may_kill = self._deaths.wound, _NO_KIND, False
         latest = self._registry.latest
         registry = self._registry
         sides_of = self._sides.of
@@ -97,15 +130,16 @@ class Table:
         for position, event in enumerate(events):
             if type(event) is Signal:
                 (
-                    _, facts, _, s_start, s_pid, s_tid, s_uid, s_gid, s_vpid, _, s_cgroup,
+                    sequence, facts, time, s_start, s_pid, s_tid, s_uid, s_gid, s_vpid, _, s_cgroup,
                     s_comm, t_start, t_pid, t_tid, t_uid, t_gid, t_vpid, _, t_cgroup, t_comm,
+                    _,
                 ) = event  # fmt: skip
                 target = latest.get(t_pid)
                 if target is None or target.start != t_start:
                     target = registry.find(t_pid, t_start) or ahead.find(position, t_pid, t_start)
                     if target is None:
                         if position >= waited:
-                            return self._applied(joined, events, position)
+                            return self._applied(joined, deaths, events, position)
                         target = self._seeding.stranger(t_pid, t_start, event[15:21])
                 if (
                     target.uid != t_uid
@@ -124,7 +158,7 @@ class Table:
                         )
                         if source is None:
                             if position >= waited:
-                                return self._applied(joined, events, position)
+                                return self._applied(joined, deaths, events, position)
                             source = self._seeding.stranger(s_pid, s_start, event[6:12])
                     if (
                         source.uid != s_uid
@@ -141,10 +175,24 @@ class Table:
                 if target_side is None or target.stamp != registry.epoch:
                     target_side = sides_of(target)
                 joined.append(_tuple(Joined, (event, source_side, target_side)))
+                if facts is not kind:
+                    kind, may_kill = facts, self._deaths.is_lethal(facts)
+                if may_kill:
+                    wound(target, facts, sequence, time)
             elif type(event) is Exit:
-                node = registry.find(event.pid, event.start)
-                if node is not None:
-                    registry.die(node, event.time)
+                if event.status & 0x7F:
+                    death = self._deaths.at_end(event, position, ahead)
+                    if death is not None:
+                        deaths.append(death)
+                else:
+                    node = registry.find(event.pid, event.start)
+                    if node is not None:
+                        registry.die(node, event.time)
+            elif type(event) is Attempt:
+                attempted = self._attempts.join(event, position, ahead, position >= waited)
+                if attempted is None:
+                    return self._applied(joined, deaths, events, position)
+                joined.append(attempted)
             elif not ahead.is_done(event.sequence):
                 if type(event) is Fork:
                     self._life.fork(event)
@@ -152,10 +200,12 @@ class Table:
                     self._life.run(event)
                 if registry.entries > self._max_entries or registry.bytes > self._max_bytes:
                     registry.sweep(event.time)
-        return self._applied(joined, events, len(events))
+        return self._applied(joined, deaths, events, len(events))
 
-    def _applied(self, joined: list[Joined], events: Sequence[Event], end: int) -> Applied:
+    def _applied(
+        self, joined: list[Joined], deaths: list[Death], events: Sequence[Event], end: int
+    ) -> Applied:
         if end:
             self._now = max(self._now, events[end - 1].time)
             self._registry.sweep(self._now)
-        return Applied(joined, events[end:])
+        return Applied(joined, events[end:], deaths)

@@ -15,7 +15,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from otel_killsnoop.errors import BtfError, KernelError
-from otel_killsnoop.tracer import btf
 from otel_killsnoop.tracer.members import WANTED
 
 BTF = Path("/sys/kernel/btf/vmlinux")
@@ -37,6 +36,8 @@ def of_kernel(cache: str | None, path: Path = BTF) -> dict[str, int]:
         raw = path.read_bytes()
     except OSError as error:
         raise no_btf(error, path) from error
+    from otel_killsnoop.tracer import btf  # seldom needed, and it costs a millisecond
+
     try:
         found = btf.find(raw, WANTED)
     except BtfError as error:

@@ -18,7 +18,8 @@ from otel_killsnoop.processes.redact import redact, redactor
 from otel_killsnoop.processes.snapshot import Snapshot
 from otel_killsnoop.processes.table import Table
 
-KILL = Facts(15, "SIGTERM", "SI_USER", "user", "kill", "process", "delivered", True)
+KILL = Facts(15, "SIGTERM", "SI_USER", "user", "kill", "process", "delivered", True, "handled")
+LETHAL = Facts(15, "SIGTERM", "SI_USER", "user", "kill", "process", "delivered", True, "default")
 DEPTH = 8
 PAIRS = 200
 
@@ -108,6 +109,14 @@ def main() -> None:
         named += [fork(n, ends[n % PAIRS], pid), execs(n, pid), kill(n, ends[0], pid)._replace(
             target_comm=b"true"), exits(n, pid)]  # fmt: skip
     measured("the same with a signal to each (Process, Side built)",
+             [seeded() for _ in range(5)], named, 10_000)  # fmt: skip
+
+    for at, event in enumerate(named):
+        if type(event) is Signal:
+            named[at] = event._replace(facts=LETHAL)
+        elif type(event) is Exit:
+            named[at] = event._replace(status=15)
+    measured("the same where each dies of it (Death made)",
              [seeded() for _ in range(5)], named, 10_000)  # fmt: skip
 
     redaction((b"/usr/bin/python3", b"-m", b"http.server", b"--bind", b"127.0.0.1"), "plain")

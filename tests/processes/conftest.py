@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from otel_killsnoop.model import Event, Exec, Exit, Facts, Fork, Joined, Signal
-from otel_killsnoop.processes.node import TICK, Entry
+from otel_killsnoop.model import Attempt, Death, Event, Exec, Exit, Facts, Fork, Joined, Signal
+from otel_killsnoop.processes.node import INITIAL_NAMESPACE, TICK, Entry
 from otel_killsnoop.processes.places import Place, place
 from otel_killsnoop.processes.redact import redactor
 from otel_killsnoop.processes.table import Table
+from otel_killsnoop.processes.titles import Titles
 
 KILL = Facts(9, "SIGKILL", "SI_USER", "user", "kill", "process", "delivered", True)
+DENIED = Facts(15, "SIGTERM", "SI_USER", "user", "kill", "process", "refused", True, error="EPERM")
 FAULT = Facts(11, "SIGSEGV", "SEGV_MAPERR", "fault", None, "thread", "delivered", False)
 
 
@@ -24,11 +26,16 @@ class World:
     """
 
     fault = FAULT
+    sigkill = KILL
+    denied = DENIED
 
     def __init__(self) -> None:
         self._sequence = itertools.count(1)
         self.now = 1_000_000_000_000
         self.proc: dict[int, Entry] = {}
+        self.threads: dict[int, tuple[int, int]] = {}
+        self.parents: dict[int, int] = {}
+        self.titles: Titles | None = None
         self.asked: list[int] = []
         self.cgroups: dict[int, str] = {}
         self.table = self.make()
@@ -42,8 +49,15 @@ class World:
             path = self.cgroups.get(identity)
             return None if path is None else place(path)
 
+        def owner(tid: int) -> tuple[int, int] | None:
+            entry = self.proc.get(tid)
+            return (tid, entry.ticks) if entry is not None else self.threads.get(tid)
+
         return Table(
             look_up=look_up,
+            owner=owner,
+            parent=lambda pid, ticks: self.parents.get(pid),
+            titles=self.titles,
             user={0: "root", 1000: "bob"}.get,
             place=at,
             place_of_path=place,
@@ -69,12 +83,15 @@ class World:
         real_parent: int = 0,
         parent_tid: int = 0,
         cgroup: int = 0,
+        login: tuple[int | None, int | None] = (None, None),
+        levels: tuple[tuple[int, int], ...] = (),
     ) -> Fork:
         start, parent_start = start or self.start(pid), parent_start or self.start(parent)
         real_parent = real_parent or parent
         return Fork(
             *self.tick(), start, pid, pid, 0, 0, pid, 0, cgroup, comm,
             parent_start, parent, parent_tid or parent, self.start(real_parent), real_parent,
+            *login, levels,
         )  # fmt: skip
 
     def exec(
@@ -87,15 +104,36 @@ class World:
         comm: bytes = b"",
         uid: int = 0,
         cgroup: int = 0,
+        login: tuple[int | None, int | None] = (None, None),
     ) -> Exec:
         return Exec(
             *self.tick(), start or self.start(pid), pid, pid, uid, 0, pid, 0, cgroup,
             comm or args[0][:15], len(args) if argc < 0 else argc, cut,
-            b"/bin/" + (args[0] if args else comm), args,
+            b"/bin/" + (args[0] if args else comm), args, *login,
         )  # fmt: skip
 
-    def exit(self, pid: int, start: int = 0, status: int = 0) -> Exit:
-        return Exit(*self.tick(), start or self.start(pid), pid, pid, status)
+    def exit(self, pid: int, start: int = 0, status: int = 0, tid: int = 0) -> Exit:
+        return Exit(*self.tick(), start or self.start(pid), pid, tid or pid, status)
+
+    def attempt(
+        self,
+        source: int,
+        target: int | None,
+        facts: Facts = DENIED,
+        namespace: int = INITIAL_NAMESPACE,
+        argument: int | None = None,
+        is_thread: bool = False,
+        source_vpid: int = 0,
+    ) -> Attempt:
+        return Attempt(
+            *self._facts_and_time(facts), self.start(source), source, source, 0, 0,
+            source_vpid or source, 0, 0, b"sh",
+            namespace, target, is_thread, (target or 0) if argument is None else argument,
+        )  # fmt: skip
+
+    def _facts_and_time(self, facts: Facts) -> tuple[int, Facts, int]:
+        sequence, time = self.tick()
+        return sequence, facts, time
 
     def kill(
         self,
@@ -135,6 +173,12 @@ class World:
         applied = self.table.apply(events)
         assert applied.rest == ()
         return applied.joined
+
+    def deaths(self, *events: Event) -> list[Death]:
+        """The same, and who died."""
+        applied = self.table.apply(events)
+        assert applied.rest == ()
+        return applied.deaths
 
     def forced(self, events: Sequence[Event]) -> list[Joined]:
         """Apply to the end, whatever is unknown."""

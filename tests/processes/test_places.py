@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_killsnoop.processes.cgroups import V1, Cgroups
+from otel_killsnoop.processes.host import Host
 from otel_killsnoop.processes.places import place
 
 C = "4813c0ed0a96f2f1d5b4a3c2e1f00d1e2c3b4a5968778695a4b3c2d1e0f9a8b7"
@@ -179,6 +180,8 @@ def test_a_real_cgroups_inode_is_its_id_by_walk_and_by_process(real_cgroup) -> N
     path, directory = real_cgroup
     inode = directory.stat().st_ino
     assert Cgroups("/").of(inode, 0).path == path
+    assert Host("/").cgroup(inode) == path
+    assert Host("/").cgroup(1 << 62) is None
     child = os.fork()
     if child == 0:
         (directory / "cgroup.procs").write_text(str(os.getpid()))

@@ -14,7 +14,8 @@ import pytest
 
 from otel_killsnoop.processes.host import Host
 from otel_killsnoop.processes.node import KERNEL_THREAD, TICK
-from otel_killsnoop.processes.snapshot import ARGS_LIMIT, Snapshot, cgroup_of, split
+from otel_killsnoop.processes.procfs import ARGS_LIMIT, cgroup_of, split
+from otel_killsnoop.processes.snapshot import Snapshot
 
 READY = "import sys, time; sys.stdout.write('r'); sys.stdout.flush(); time.sleep(60)"
 RENAME = (

@@ -126,7 +126,9 @@ def test_a_reused_pid_is_another_process_and_the_old_one_is_still_known(world) -
     assert first.target.process.args == (b"old",)
     assert second.target.process.args == (b"young",)
     assert pids(second.target) == [300, 200, 100, 1]
-    assert late.target is first.target
+    assert late.target.process.start == old
+    assert late.target.process.args == (b"old",)
+    assert (first.target.process.ended, late.target.process.ended) == (False, True)
 
 
 def test_an_exit_record_of_a_process_that_goes_on_is_taken_back(world) -> None:
