@@ -70,6 +70,19 @@ class Ahead:
                 return fork
         return None
 
+    def run(self, position: int, node: Node, comm: bytes) -> bool:
+        """Apply the next exec record of this process now, if it gives it that name."""
+        if self._index is None:
+            self._index = self._make()
+        for place in self._index.get((node.pid, node.start), ()):
+            event = self._events[place]
+            if place > position and type(event) is Exec and not self.is_done(event.sequence):
+                if event.comm != comm:
+                    return False
+                self._apply(event)
+                return True
+        return False
+
     def runs(self, position: int, pid: int, start: int) -> bool:
         """Whether an exec record of this identity follows."""
         if self._index is None:

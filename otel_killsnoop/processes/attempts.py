@@ -41,7 +41,7 @@ class Attempts:
     def join(self, attempt: Attempt, position: int, ahead: Ahead, may_wait: bool) -> Joined | None:
         """The attempt as a signal with its sides; None when it should wait for later records."""
         registry = self._registry
-        start, pid, tid = attempt.source_start, attempt.source_pid, attempt.source_tid
+        start, pid = attempt.source_start, attempt.source_pid
         party = attempt[6:12]
         source = registry.find(pid, start) or ahead.find(position, pid, start)
         if source is None and may_wait:
@@ -53,7 +53,7 @@ class Attempts:
             target = self._by_proc(attempt)
         if source is None:
             source = self._seeding.stranger(pid, start, party)
-        self._life.refresh(source, tid, party)
+        self._life.refresh(source, party)
         whom: tuple[object, ...] = _NOBODY
         if target is not None:
             whom = (

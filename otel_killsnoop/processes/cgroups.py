@@ -31,6 +31,7 @@ class Cgroups:
     def __init__(self, root: str = "/", clock: Callable[[], float] = time.monotonic) -> None:
         self._proc = os.path.join(root, "proc")
         self._mounts = _mounts(os.path.join(root, "sys/fs/cgroup"))
+        self._v1_number = v1_number(self._proc)
         self._clock = clock
         self._by_id: dict[int, Place] = {}
         self._by_path: dict[str, Place] = {}
@@ -72,6 +73,13 @@ class Cgroups:
             self._unknown[identity] = self._walks[v1]
         return known
 
+    def learn(self, identity: int, hierarchy: int, path: bytes) -> None:
+        """Take over what the kernel said of a new cgroup: its id, hierarchy's number and path."""
+        if hierarchy == 0:
+            self._learn(identity, os.fsdecode(path))
+        elif hierarchy == self._v1_number:
+            self._learn(identity | V1, os.fsdecode(path))
+
     def _learn(self, identity: int, path: str) -> Place:
         if len(self._by_id) >= _LIMIT:
             self._by_id.clear()
@@ -108,6 +116,23 @@ class Cgroups:
         self._walks[v1] += 1
         now = self._clock()
         self._next_walk[v1] = now + max(0.05, (now - began) * _SHARE)
+
+
+def v1_number(proc: str) -> int | None:
+    """The number of the v1 hierarchy that says where processes run, None where v2 is alone."""
+    for pid in ("1", "self"):
+        try:
+            with open(f"{proc}/{pid}/cgroup", "rb") as file:
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            continue
+        found: dict[str, int] = {}
+        for line in lines:
+            number, _, rest = line.partition(":")
+            if number.isdecimal():
+                found |= dict.fromkeys(rest.partition(":")[0].split(","), int(number))
+        return next((found[name] for name in _CONTROLLERS if name in found), None)
+    return None
 
 
 def path_in(raw: bytes, v1: bool) -> str | None:

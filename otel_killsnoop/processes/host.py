@@ -46,6 +46,8 @@ class Host:
             redact=redact,
             max_entries=max_entries,
             max_bytes=max_bytes,
+            learn=cgroups.learn,
+            lingers=self.snapshot.lingers,
             owner=self.snapshot.owner,
             parent=self.snapshot.parent,
             # A title may hold anything: with only names to be shown there is none.

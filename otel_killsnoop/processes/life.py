@@ -41,6 +41,9 @@ class Life:
                 name = comm if parent_tid == parent_pid else b""
                 party = (uid, gid, 0, flags, cgroup, name)
                 parent = self._seeding.stranger(parent_pid, parent_start, party)
+        if parent_tid == parent_pid and (parent.comm, parent.uid, parent.gid) != (comm, uid, gid):
+            # What a child has when it is born is what its parent has by now.
+            self.refresh(parent, (uid, gid, 0, parent.flags, 0, comm))
         if parent.died != ALIVE:
             registry.revive(parent)
         if login_uid is not None and login_uid != parent.login_uid and parent_tid == parent_pid:
@@ -95,12 +98,11 @@ class Life:
         registry.run(node, Image(path, args, args_count, args_cut))
         if node.login_uid != login_uid or node.audit_session != audit_session:
             self._log_in(node, login_uid, audit_session)
-        self.refresh(node, pid, party)
+        self.refresh(node, party)
 
-    def refresh(self, node: Node, tid: int, party: Party) -> None:
-        """Take over what an event says of one of the process's threads; 0 says nothing."""
+    def refresh(self, node: Node, party: Party) -> None:
+        """Take over what an event says of the process and one of its threads; 0 says nothing."""
         uid, gid, vpid, flags, cgroup, comm = party
-        comm = comm if tid == node.pid else node.comm
         vpid = vpid or node.vpid
         cgroup = cgroup or node.cgroup
         before = (node.uid, node.gid, node.vpid, node.comm, node.place)

@@ -16,6 +16,7 @@ from otel_killsnoop.processes.places import Place
 TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD
+NEVER_RAN = 0x40  # PF_FORKNOEXEC: shows the program of whom it was forked by
 EXITING = 0x00000004  # PF_EXITING
 
 # Inode of the initial PID namespace on every Linux: there a number is the host's.

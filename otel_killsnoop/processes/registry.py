@@ -11,6 +11,7 @@ and can be found in /proc again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 
 from otel_killsnoop.processes.node import (
@@ -30,10 +31,16 @@ DEEPEST = 33  # a tree shows a process and at most 32 ancestors
 class Registry:
     """Nodes by identity, their lineage, and the bounds. Not for use by several threads.
 
+    lingers: whether /proc still shows a process of that pid.
     epoch goes up whenever a node that a built Side shows has changed: see ``sides``.
     """
 
-    def __init__(self, max_entries: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        max_entries: int,
+        max_bytes: int,
+        lingers: Callable[[int], bool] = lambda pid: False,
+    ) -> None:
         self.epoch = 0
         self.evicted = 0
         self.entries = 0
@@ -42,7 +49,8 @@ class Registry:
         self.nested: dict[tuple[int, int], Node] = {}  # the newest by (namespace, number there)
         self._older: dict[tuple[int, int], Node] = {}  # earlier ones of a reused number
         self._dead: dict[Node, None] = {}  # in the order of their deaths
-        self._graves: deque[tuple[int, Node]] = deque()  # dead and not yet buried
+        self._graves: deque[tuple[int, int, Node]] = deque()  # (since when, death, not yet buried)
+        self._lingers = lingers
         self._max_entries = max_entries
         self._max_bytes = max_bytes
 
@@ -132,7 +140,7 @@ class Registry:
         if node.died == ALIVE:
             node.died = time
             self._dead[node] = None
-            self._graves.append((time, node))
+            self._graves.append((time, time, node))
             self._show(node)
 
     def revive(self, node: Node) -> None:
@@ -154,8 +162,12 @@ class Registry:
         """Let go of whom no record can name any more, and keep the bounds."""
         graves = self._graves
         while len(graves) > RECENT and graves[0][0] + GRACE <= now:
-            died, node = graves.popleft()
-            if node.died == died and not node.gone:
+            _, died, node = graves.popleft()
+            if node.died != died or node.gone:
+                continue
+            if node.children == 0 and self.latest.get(node.pid) is node and self._lingers(node.pid):
+                graves.append((now, died, node))  # a zombie: signals may still name it
+            else:
                 self._bury(node)
         if self.entries > self._max_entries or self.bytes > self._max_bytes:
             self._evict()

@@ -60,7 +60,7 @@ class Snapshot:
             is_kernels = stat.flags & KERNEL_THREAD
             process = psutil.Process(pid)
             with process.oneshot():
-                uid, gid = process.uids().real, process.gids().real
+                uid, gid = process.uids().effective, process.gids().effective
                 ppid = process.ppid()
                 path = b"" if is_kernels else _executable(process)
             group, numbers = status(self._read(pid, "status"))
@@ -117,6 +117,10 @@ class Snapshot:
         if stat is None or stat.ticks != ticks or stat.comm != comm:
             return None
         return split(raw)[0]
+
+    def lingers(self, pid: int) -> bool:
+        """Whether there is a process of that number, be it a zombie."""
+        return os.path.exists(f"{self._proc}/{pid}")
 
     def _psutil(self) -> Any:  # a module has no type of its own
         import psutil

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from otel_killsnoop.model import (
     Attempt,
+    Cgroup,
     Death,
     Event,
     Exec,
@@ -29,7 +30,7 @@ from otel_killsnoop.processes.ahead import Ahead
 from otel_killsnoop.processes.attempts import Attempts
 from otel_killsnoop.processes.deaths import Deaths
 from otel_killsnoop.processes.life import Life
-from otel_killsnoop.processes.node import Entry
+from otel_killsnoop.processes.node import NEVER_RAN, Entry, Node
 from otel_killsnoop.processes.parents import Ask, Parents
 from otel_killsnoop.processes.places import Place
 from otel_killsnoop.processes.redact import Redact
@@ -63,8 +64,9 @@ class Table:
     place: (cgroup id, pid of a process in it) -> Place or None.
     place_of_path: cgroup path -> Place.  redact: arguments -> (arguments to show, how many
     values in them are masked).  owner: a thread's number -> (its process, its start in ticks) by
-    /proc, or None.  parent: see `parents`.  titles: None
-    where none are to be read.  max_entries, max_bytes: what is held at most, by estimate.
+    /proc, or None.  parent: see `parents`.  titles: None where none are to be read.
+    learn: told of each new cgroup, see `Cgroups.learn`.  lingers: whether /proc still shows a
+    process of that pid.  max_entries, max_bytes: what is held at most, by estimate.
     """
 
     def __init__(
@@ -79,10 +81,13 @@ class Table:
         owner: Callable[[int], tuple[int, int] | None] = lambda tid: None,
         parent: Ask = lambda pid, ticks: None,
         titles: Titles | None = None,
+        learn: Callable[[int, int, bytes], None] = lambda identity, hierarchy, path: None,
+        lingers: Callable[[int], bool] = lambda pid: False,
     ) -> None:
         self._max_entries = max_entries
+        self._learn = learn
         self._max_bytes = max_bytes
-        self._registry = Registry(max_entries, max_bytes)
+        self._registry = Registry(max_entries, max_bytes, lingers)
         parents = Parents(self._registry, parent)
         self._sides = Sides(self._registry, user, place, redact, parents, titles)
         self._seeding = Seeding(self._registry, look_up, place_of_path)
@@ -130,8 +135,8 @@ class Table:
         for position, event in enumerate(events):
             if type(event) is Signal:
                 (
-                    sequence, facts, time, s_start, s_pid, s_tid, s_uid, s_gid, s_vpid, _, s_cgroup,
-                    s_comm, t_start, t_pid, t_tid, t_uid, t_gid, t_vpid, _, t_cgroup, t_comm,
+                    sequence, facts, time, s_start, s_pid, _, s_uid, s_gid, s_vpid, _, s_cgroup,
+                    s_comm, t_start, t_pid, _, t_uid, t_gid, t_vpid, t_flags, t_cgroup, t_comm,
                     _,
                 ) = event  # fmt: skip
                 target = latest.get(t_pid)
@@ -146,9 +151,12 @@ class Table:
                     or target.cgroup != t_cgroup
                     or target.gid != t_gid
                     or target.vpid != t_vpid
-                    or (target.comm != t_comm and t_tid == t_pid)
+                    or target.comm != t_comm
+                    or target.flags & ~t_flags & NEVER_RAN
                 ):
-                    self._life.refresh(target, t_tid, event[15:21])
+                    if self._is_in_exec(target, event, position, ahead) and position >= waited:
+                        return self._applied(joined, deaths, events, position)
+                    self._life.refresh(target, event[15:21])
                 source_side: Side | None = None
                 if facts.has_source:
                     source = latest.get(s_pid)
@@ -165,9 +173,9 @@ class Table:
                         or source.cgroup != s_cgroup
                         or source.gid != s_gid
                         or source.vpid != s_vpid
-                        or (source.comm != s_comm and s_tid == s_pid)
+                        or source.comm != s_comm
                     ):
-                        self._life.refresh(source, s_tid, event[6:12])
+                        self._life.refresh(source, event[6:12])
                     source_side = source.side
                     if source_side is None or source.stamp != registry.epoch:
                         source_side = sides_of(source)
@@ -193,6 +201,8 @@ class Table:
                 if attempted is None:
                     return self._applied(joined, deaths, events, position)
                 joined.append(attempted)
+            elif type(event) is Cgroup:
+                self._learn(event.identity, event.hierarchy, event.path)
             elif not ahead.is_done(event.sequence):
                 if type(event) is Fork:
                     self._life.fork(event)
@@ -201,6 +211,18 @@ class Table:
                 if registry.entries > self._max_entries or registry.bytes > self._max_bytes:
                     registry.sweep(event.time)
         return self._applied(joined, deaths, events, len(events))
+
+    @staticmethod
+    def _is_in_exec(target: Node, event: Signal, position: int, ahead: Ahead) -> bool:
+        """Whether the signal came while its target became another program, and this is not told.
+
+        The kernel lets a parent in vfork go on, and changes the name and PF_FORKNOEXEC, before
+        its record of the exec: else the new name would stand beside the old arguments.
+        """
+        began = bool(target.flags & ~event.target_flags & NEVER_RAN)
+        if not began and target.comm == event.target_comm:
+            return False
+        return not ahead.run(position, target, event.target_comm) and began
 
     def _applied(
         self, joined: list[Joined], deaths: list[Death], events: Sequence[Event], end: int

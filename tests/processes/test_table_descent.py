@@ -81,7 +81,7 @@ def test_an_exec_by_another_thread_keeps_the_identity(world) -> None:
     """The thread takes the first one's number; the first one's end looks like an exit."""
     (before, after) = world.joined(
         world.fork(100, 300, b"app"), world.exec(300, b"app", b"old"),
-        world.kill(300, 200, source_tid=307, source_comm=b"worker"),
+        world.kill(300, 200, source_tid=307, source_comm=b"app"),
         world.exit(300, status=9),
         world.exec(300, b"new", b"x"),
         world.kill(300, 200, source_comm=b"new"),

@@ -78,7 +78,7 @@ def test_clone_parent_is_told_by_parent_pid_and_the_lineage_by_who_forked(world)
 def test_a_thread_that_is_not_the_leader_forks_for_its_process(world) -> None:
     (joined,) = world.joined(
         world.fork(200, 300, b"worker", parent_tid=207),
-        world.kill(200, 300, source_tid=207, source_comm=b"worker", target_comm=b"worker"),
+        world.kill(200, 300, source_tid=207, source_comm=b"sh", target_comm=b"worker"),
     )
     assert pids(joined.target) == [300, 200, 100, 1]
     assert joined.target.process.comm == b"worker"
