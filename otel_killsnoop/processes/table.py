@@ -154,9 +154,13 @@ class Table:
                     or target.comm != t_comm
                     or target.flags & ~t_flags & NEVER_RAN
                 ):
-                    if self._is_in_exec(target, event, position, ahead) and position >= waited:
-                        return self._applied(joined, deaths, events, position)
-                    self._life.refresh(target, event[15:21])
+                    party = event[15:21]
+                    if self._is_in_exec(target, event, position, ahead):
+                        if position >= waited:
+                            return self._applied(joined, deaths, events, position)
+                        # It was killed before it ran the new program: so it is still the old one.
+                        party = (*party[:3], target.flags, party[4], target.comm)
+                    self._life.refresh(target, party)
                 source_side: Side | None = None
                 if facts.has_source:
                     source = latest.get(s_pid)

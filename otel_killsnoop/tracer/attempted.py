@@ -15,7 +15,13 @@ from otel_killsnoop.tracer.raised import COMPAT
 _ATTEMPT = contract.whole("killsnoop_attempt")
 _TO_THREADS = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 _NUMBER_THIRD = frozenset({"tgkill", "rt_tgsigqueueinfo"})
-_CODES = {"tkill": "SI_TKILL", "tgkill": "SI_TKILL"}
+# What each call puts into a siginfo; of the two that are given one, what they are for.
+_CODES = {
+    "tkill": "SI_TKILL",
+    "tgkill": "SI_TKILL",
+    "rt_sigqueueinfo": "SI_QUEUE",
+    "rt_tgsigqueueinfo": "SI_QUEUE",
+}
 
 
 def read(
@@ -29,7 +35,7 @@ def read(
         _, namespace, time, *source, comm, call, error, first, second, third, bits,
     ) = _ATTEMPT.unpack(payload)
     # fmt: on
-    named = (calls.table(machine, bool(bits & COMPAT)) or {}).get(call & 0x3FFFFFFF)
+    named = (calls.table(machine, bool(bits & COMPAT)) or {}).get(call)
     if named not in calls.SENDERS:
         return None
     number = signed(third if named in _NUMBER_THIRD else second)

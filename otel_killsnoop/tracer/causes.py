@@ -26,7 +26,6 @@ _TRAP_PERF = 6
 _STATE_CHANGES = range(1, 7)  # CLD_EXITED to CLD_CONTINUED; POLL_IN to POLL_HUP as well
 _STILL_ALIVE = range(4, 7)  # CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED
 
-
 _DISPOSITIONS = {1: "default", 2: "ignored", 3: "handled", 4: "blocked"}
 _ADDRESSES = {1: "null_page", 2: "other"}
 # What a queueing call's own siginfo may honestly claim: itself, as tkill has it, or as glibc's
@@ -63,7 +62,7 @@ def facts(raised: Raised, machine: str) -> Facts:
         result=_RESULTS[result] if 0 <= result < len(_RESULTS) else str(result),
         has_source=sent,
         disposition=_DISPOSITIONS.get(raised.disposition),
-        forged=verdict.cause == "user" and _is_forged(raised, verdict.call),
+        forged=sent and verdict.cause in ("user", "fault") and _is_forged(raised, verdict.call),
         address=_ADDRESSES.get(raised.address) if verdict.cause == "fault" else None,
         session=_session(raised) if verdict.cause == "session" else None,
     )
@@ -226,7 +225,7 @@ def _code(raised: Raised) -> str:
 
 
 def _scope(raised: Raised, verdict: _Verdict) -> str:
-    if verdict.call == "kill" and not raised.positive:
+    if (verdict.cause, verdict.call) == ("user", "kill") and not raised.positive:
         return "group"
     if raised.group or (raised.number == _KILL and verdict.cause != "user"):
         return "process"  # the kernel hands its kill to one thread, but means them all

@@ -123,11 +123,10 @@ class Decoder:
         if not detailed:
             return None
         start, pid, vpid, flags = both[0], both[1], both[5], both[6]
-        who = flags & _FLAGS | _POSITIVE | (_ORPHANED if orphaned else 0)
+        who = flags & _FLAGS | (_ORPHANED if orphaned else 0)
         who |= _ITSELF if (start, pid) == (both[9], both[10]) else 0
         who |= (_INIT if vpid < 2 else 0) | (0 if pid else _IDLE)
-        if not 0 < argument & 0xFFFFFFFF < 0x80000000:
-            who &= ~_POSITIVE
+        who |= _POSITIVE if 0 < argument & 0xFFFFFFFF < 0x80000000 else 0
         facts = self._facts.get((how, who)) or self._meaning(how, who)
         details: Details | None = None
         if facts.cause in ("tty", "job", "session"):

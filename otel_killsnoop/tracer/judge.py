@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from otel_killsnoop.model import Details, Event, Facts, Oom, Signal
-from otel_killsnoop.tracer.groups import Groups
+from otel_killsnoop.tracer.groups import Call, Groups, Thread
 
 SHARED = 100_000_000  # ns after the choice in which the OOM killer ends who shares the memory
 _KINDS = 4096
@@ -32,74 +32,85 @@ class Judge:
         self._usual: set[Facts] = set()
         self._changed: dict[tuple[Facts, str], Facts] = {}
         self._choices: dict[int, int] = {}  # by thread that asked for memory: when it last chose
+        self._calls: dict[Thread, Call] = {}  # told, and perhaps not at their end
 
     def judge(self, events: Sequence[Event], waited: int) -> Judged:
         """waited: how many of the first events have waited already, so are told now."""
         usual = self._usual
-        special = [
-            place
-            for place, event in enumerate(events)
-            if type(event) is Signal and event[1] not in usual and not self._is_usual(event[1])
-        ]
-        if not special and not any(type(event) is Oom for event in events):
+        unusual = [place for place, event in enumerate(events) if event[1] not in usual]
+        special = [place for place in unusual if self._is_special(events[place])]
+        if not special and not (self._calls and events):
             return Judged(list(events), [])
         return self._told(list(events), special, waited)
 
-    def _is_usual(self, facts: Facts) -> bool:
+    def _is_special(self, event: Event) -> bool:
+        if type(event) is not Signal:
+            return type(event) is Oom
+        facts = event.facts
         if facts.scope == "group" or facts.cause == "oom":
-            return False
+            return True
         if len(self._usual) >= _KINDS:
             self._usual.clear()
         self._usual.add(facts)
-        return True
+        return False
 
     def _told(self, events: list[Event], special: list[int], waited: int) -> Judged:
-        groups = Groups(events, special)
-        choices = {
-            (event.tid, event.pid): place
-            for place, event in enumerate(events)
-            if type(event) is Oom
-        }
+        groups = Groups(events, special, self._calls)
+        choices = self._placed(events, special)
         end = groups.first_open(waited)
         for place in special:
             if end is not None and place >= end:
                 break
             event = events[place]
-            assert type(event) is Signal
-            if event.facts.cause == "oom":
-                told = self._oom(events, event, choices, place)
+            if type(event) is Oom:
+                self._remember(event)
+            elif type(event) is Signal and event.facts.cause == "oom":
+                told = self._chosen(events, event, choices, place)
                 if told is None and place >= waited:
                     end = place
                     break
-                events[place] = told or self._no_oom(event)
+                events[place] = told or self._not_chosen(event)
         groups.tell(end)
-        ready = events[:end]
-        self._remember(ready)
-        return Judged(ready, events[end:] if end is not None else [])
+        self._calls = groups.going_on(end)
+        return Judged(events[:end], events[end:] if end is not None else [])
 
-    def _oom(
-        self,
+    @staticmethod
+    def _placed(events: list[Event], special: list[int]) -> dict[tuple[int, int], int]:
+        """The OOM killer's choices by (who asked for memory, victim), as places."""
+        made = {}
+        for place in special:
+            event = events[place]
+            if type(event) is Oom:
+                made[event.tid, event.pid] = place
+        return made
+
+    @staticmethod
+    def _chosen(
         events: list[Event],
         event: Signal,
         choices: dict[tuple[int, int], int],
         place: int,
     ) -> Signal | None:
         """The signal with what the OOM killer said of it; None when it has said nothing."""
-        chosen = choices.get((event.source_tid, event.target_pid))
-        if chosen is not None and chosen > place:
-            choice = events[chosen]
-            assert type(choice) is Oom
-            if choice.start in (0, event.target_start):
-                self._choices[event.source_tid] = choice.time
-                return event._replace(details=Details(oom=choice.sizes))
-        # Who shares the victim's memory goes with it, without a word.
+        # Where the kernel tells no start, it names the thread that it has met first.
+        for victim in (event.target_pid, event.target_tid):
+            chosen = choices.get((event.source_tid, victim), -1)
+            if chosen > place:
+                choice = events[chosen]
+                assert type(choice) is Oom
+                if choice.start == event.target_start or not choice.start:
+                    return event._replace(details=Details(oom=choice.sizes))
+        return None
+
+    def _not_chosen(self, event: Signal) -> Signal:
+        """The kernel's SIGKILL without a choice.
+
+        Who shares a victim's memory goes with it, without a word. Else it is a CPU limit, or
+        for a reason that is not told.
+        """
         before = self._choices.get(event.source_tid)
         if before is not None and 0 <= event.time - before <= SHARED:
             return event
-        return None
-
-    def _no_oom(self, event: Signal) -> Signal:
-        """The kernel's SIGKILL without a choice: a CPU limit, or for a reason that is not told."""
         same = (event.source_pid, event.source_start) == (event.target_pid, event.target_start)
         cause = "timer" if same else "kernel"
         if len(self._changed) >= _KINDS:
@@ -110,10 +121,8 @@ class Judge:
             facts = self._changed[key] = replace(event.facts, cause=cause)
         return event._replace(facts=facts)
 
-    def _remember(self, ready: list[Event]) -> None:
-        """Choices of which the signal came before this batch, for those who share the memory."""
-        for event in ready:
-            if type(event) is Oom:
-                if len(self._choices) >= _KINDS:
-                    self._choices.clear()
-                self._choices[event.tid] = event.time
+    def _remember(self, choice: Oom) -> None:
+        """For those who share the memory: their signals follow."""
+        if len(self._choices) >= _KINDS:
+            self._choices.clear()
+        self._choices[choice.tid] = choice.time

@@ -28,6 +28,11 @@ def _login(number: int) -> int | None:
     return None if number == _NO_LOGIN else number
 
 
+def _ends_at(end: int, payload: bytes) -> bool:
+    """Whether a record of this length is all there; the ring may round it up."""
+    return end <= len(payload) <= (end + 7 & ~7)
+
+
 def _fork(sequence: int, payload: bytes, name: Name) -> Fork | None:
     if len(payload) != _FORK.size:
         return None
@@ -41,7 +46,7 @@ def _fork(sequence: int, payload: bytes, name: Name) -> Fork | None:
 
 
 def _exec(sequence: int, payload: bytes, name: Name) -> Exec | None:
-    """The arguments and the path follow the fixed part; the ring may round the whole up."""
+    """The arguments and the path follow the fixed part."""
     if len(payload) < _EXEC.size:
         return None
     # fmt: off
@@ -50,7 +55,7 @@ def _exec(sequence: int, payload: bytes, name: Name) -> Exec | None:
     ) = _EXEC.unpack_from(payload)
     # fmt: on
     args_end = _EXEC.size + args_size
-    if not 0 <= len(payload) - args_end - path_size < 8:
+    if not _ends_at(args_end + path_size, payload):
         return None
     raw = payload[_EXEC.size : args_end]
     args = tuple(raw.removesuffix(b"\0").split(b"\0")) if raw else ()
@@ -83,7 +88,7 @@ def _cgroup(sequence: int, payload: bytes, name: Name) -> Cgroup | None:
     if len(payload) < _CGROUP.size:
         return None
     _, path_size, time, identity, hierarchy = _CGROUP.unpack_from(payload)
-    if not 0 <= len(payload) - _CGROUP.size - path_size < 8:
+    if not _ends_at(_CGROUP.size + path_size, payload):
         return None
     path = payload[_CGROUP.size : _CGROUP.size + path_size].split(b"\0", 1)[0]
     return Cgroup(sequence, time, identity, hierarchy, path)

@@ -107,6 +107,7 @@ def _calls(machine: str) -> dict[str, int]:
                    if number < 1 << 30}  # fmt: skip
         for short, name in _CALL_SYMBOLS.items():
             made[f"{prefix}_{short}"] = numbers.get(name, -1) & 0xFFFFFFFFFFFFFFFF
+    del made["call32_pidfd"]  # has one number for all
     return made
 
 

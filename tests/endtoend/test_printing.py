@@ -17,7 +17,7 @@ from termios import tcsetwinsize
 from typing import Any
 
 import pytest
-from fields_document import AGENT, LOG, SOURCE, TARGET, documented
+from fields_document import AGENT, DEATH, LOG, SOURCE, TARGET, documented
 from otlp_json import LogRecord
 from real_collector import Collector, wait_until
 from real_processes import RARE, RARE_NAME, above, comm_of, line_of, settle, short_lives
@@ -141,7 +141,8 @@ def test_the_seed_tools_keys(agent: RunningAgent) -> None:
     wanted = f" target.pid={killed.target} "
     wait_until(lambda: wanted in agent.output(), 20, "the line", agent.output)
     assert agent.stop() == 0
-    [line] = [one for one in agent.output().split("\n") if wanted in one]
+    signals = [one for one in agent.output().split("\n") if 'msg="snooped signal"' in one]
+    [line] = [one for one in signals if wanted in one]
     pairs = {
         key: json.loads(value) if value.startswith('"') else value
         for key, value in PAIR.findall(line)
@@ -161,6 +162,7 @@ def test_the_seed_tools_keys(agent: RunningAgent) -> None:
         "result": "delivered",
         "source.uid": "0",
         "target.uid": "0",
+        "disposition": "default",
     }
     when = datetime.fromisoformat(pairs.pop("time"))
     assert abs((datetime.now(UTC) - when).total_seconds()) < 3600
@@ -214,7 +216,7 @@ def test_a_json_line_is_the_record_that_is_shipped(
         assert record == flat(shipped[uid])
     names = set().union(*printed.values())
     allowed = {"time", "body", "severity", "deployment.environment.name"}
-    for section in (LOG, SOURCE, TARGET, AGENT):
+    for section in (LOG, DEATH, SOURCE, TARGET, AGENT):
         allowed |= set(documented(section))
     assert names <= allowed
     assert {

@@ -17,8 +17,7 @@ _TEXT = re.sub(
 )
 
 CONSTANTS = {
-    name: int(value)
-    for name, value in re.findall(r"(KILLSNOOP_\w+)(?: = |[ \t]+)(\d+)\b", _TEXT)
+    name: int(value) for name, value in re.findall(r"(KILLSNOOP_\w+)(?: = |[ \t]+)(\d+)\b", _TEXT)
 }
 """Every number that the header gives a name."""
 

@@ -6,7 +6,7 @@ import re
 
 from real_collector import REPOSITORY
 
-LOG = "Log attributes"
+LOG, DEATH = "Log attributes", "Log attributes of an exit"
 SOURCE, TARGET, AGENT = (
     f"Resource attributes of the {one}" for one in ("source", "target", "agent")
 )

@@ -20,7 +20,9 @@ FIELDS = (
 
 def to(pid: int) -> Callable[[Record], bool]:
     """Whether a record is of a signal to that process; none of these pids was used before."""
-    return lambda record: record["killsnoop.target.process.pid"] == pid
+    return lambda record: (
+        record["killsnoop.event"] == "signal" and record["killsnoop.target.process.pid"] == pid
+    )
 
 
 def send(agent: RunningAgent, pid: int, number: int = RARE) -> Record:
@@ -42,4 +44,4 @@ def texts(args: Sequence[str | bytes]) -> list[str]:
 
 def is_rare(record: Record) -> bool:
     """SIGCONT of others, and to the agent itself, is selected too."""
-    return bool(record["killsnoop.signal.number"] == RARE)
+    return bool(record.get("killsnoop.signal.number") == RARE)

@@ -200,7 +200,11 @@ def test_a_process_in_a_pid_namespace_has_both_its_numbers(watching: RunningAgen
         assert process.stdout is not None
         assert int(process.stdout.read()) == 128 + RARE
     [record] = watching.wait_records(
-        1, lambda one: one.get("killsnoop.target.process.command_args", [""])[-1] == "in-namespace"
+        1,
+        lambda one: (
+            one.get("killsnoop.target.process.command_args", [""])[-1] == "in-namespace"
+            and one["killsnoop.event"] == "signal"
+        ),
     )
     for which in ("source", "target"):
         assert record[f"killsnoop.{which}.process.vpid"] == 2

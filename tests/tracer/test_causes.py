@@ -325,6 +325,12 @@ def test_a_call_that_cannot_make_this_siginfo_did_not_send_it() -> None:
         assert (of(call=call, code=code, group=group).cause == "user") == fits
 
 
+def test_what_is_raised_while_a_group_is_killed_is_not_for_the_group() -> None:
+    for changes in ({"code": -3}, {"number": 29, "code": 1}, priv(number=29, call=62)):
+        made = of(**changes, positive=False)
+        assert (made.scope, made.has_source) == ("process", False)
+
+
 ANY = st.integers(-(1 << 31), (1 << 31) - 1)
 RAISED = st.builds(
     Raised,
@@ -365,6 +371,8 @@ def test_any_record_has_a_meaning_and_a_bystander_is_never_named(raised, machine
     if not made.has_source:
         assert made.call is None
         assert made.cause != "user"
+    if made.scope == "group":
+        assert (made.cause, made.call) == ("user", "kill")
 
 
 @settings(max_examples=1000)

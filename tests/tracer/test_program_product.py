@@ -38,7 +38,7 @@ def _no_exit(content: Content) -> Content:
 
 
 DAMAGED: dict[str, Callable[[Content], object]] = {
-    "another contract": lambda content: content | {"contract": 2},
+    "another contract": lambda content: content | {"contract": program.CONTRACT + 1},
     "no contract": lambda content: _without(content, "contract"),
     "no tag": lambda content: _without(content, "tag"),
     "no programs": lambda content: _without(content, "programs"),
