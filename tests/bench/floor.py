@@ -52,7 +52,7 @@ def attached(counting: bool) -> Iterator[None]:
             numbers = bpf.create_map(bpf.PERCPU_ARRAY, 4, 8, _NUMBERS)
             opened.callback(os.close, numbers)
             code = _counting(numbers)
-        program = bpf.load_program(bpf.TRACING, code, "floor", place)
+        program = bpf.load_program(bpf.TRACING, code, "floor", place, bpf.TRACE_RAW_TP)
         opened.callback(os.close, program)
         opened.callback(os.close, bpf.attach(program))
         yield

@@ -46,14 +46,27 @@ _CODE = {
     ),
 }
 
+# getppid so many times (the third argument, as above): a system call that sends nothing.
+_OTHER_CODE = {
+    "x86_64": (
+        "53"  # push rbx
+        "48 89 d3"  # mov rbx, rdx
+        "b8 6e 00 00 00"  # again: mov eax, 110 (getppid)
+        "0f 05"  # syscall
+        "48 ff cb"  # dec rbx
+        "75 f4"  # jnz again
+        "5b c3"  # pop rbx; ret
+    ),
+}
+
 Kill = Callable[[int, int, int], object]
 
 
-def loop() -> Kill:
+def loop(codes: dict[str, str] = _CODE) -> Kill:
     """``kill(pid, number)`` a count of times: machine code where we have it, else Python."""
-    code = _CODE.get(os.uname().machine)
+    code = codes.get(os.uname().machine)
     if code is None:
-        return _python_loop
+        return _python_loop if codes is _CODE else _other_python_loop
     memory = mmap.mmap(-1, mmap.PAGESIZE)
     memory.write(bytes.fromhex(code))
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -61,7 +74,8 @@ def loop() -> Kill:
     executable = mmap.PROT_READ | mmap.PROT_EXEC
     libc = ctypes.CDLL(None)
     if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), executable) != 0:
-        return _python_loop  # a host that lets nobody make code
+        # A host that lets nobody make code.
+        return _python_loop if codes is _CODE else _other_python_loop
     run = ctypes.CFUNCTYPE(None, ctypes.c_long, ctypes.c_long, ctypes.c_long)(address)
 
     def kill(pid: int, number: int, count: int, memory: mmap.mmap = memory) -> None:
@@ -76,6 +90,19 @@ def _python_loop(pid: int, number: int, count: int) -> None:
     kill = ctypes.CDLL(None).kill
     for _ in range(count):
         kill(pid, number)
+
+
+def _other_python_loop(pid: int, number: int, count: int) -> None:
+    for _ in range(count):
+        os.getppid()
+
+
+def others(_: Kill, count: int) -> int:
+    """Nanoseconds that so many calls of getppid took, of this thread's own time."""
+    run = loop(_OTHER_CODE)
+    began = time.thread_time_ns()
+    run(os.getpid(), 0, count)
+    return time.thread_time_ns() - began
 
 
 def flood(kill: Kill, pid: int, number: int, count: int) -> int:
@@ -105,7 +132,7 @@ def main() -> None:
     if cpu:
         os.sched_setaffinity(0, {int(cpu[0])})
     kill = loop()
-    done = {"flood": flood, "pace": pace}
+    done = {"flood": flood, "pace": pace, "others": others}
     # Unbuffered: `pace` asks the descriptor itself whether there is something to read.
     for line in open(0, "rb", buffering=0, closefd=False):  # noqa: SIM115
         command, *arguments = json.loads(line)
@@ -130,6 +157,11 @@ class Sender:
     def flood(self, pid: int, number: int, count: int) -> int:
         """Send at full speed; the nanoseconds it took in all."""
         self._say("flood", pid, number, count)
+        return int(self._heard())
+
+    def others(self, count: int) -> int:
+        """Call getppid at full speed; the nanoseconds it took in all."""
+        self._say("others", count)
         return int(self._heard())
 
     def begin_pace(self, pid: int, number: int, interval_us: int) -> None:
