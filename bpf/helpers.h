@@ -29,6 +29,7 @@
 #define read_kernel_string ((long (*)(void *to, __u32 size, __u64 from))115)
 #define ring_output ((long (*)(__u64 ring, void *record, __u64 size, __u64 flags))130)
 #define ring_reserve ((void *(*)(__u64 ring, __u64 size, __u64 flags))131)
+#define ring_query ((__u64 (*)(__u64 ring, __u64 what))134)
 #define ring_submit ((void (*)(void *record, __u64 flags))132)
 
 /* A function of the kernel, not a helper: the loader puts its number here. */
@@ -82,6 +83,12 @@ INLINE __u32 half_word_at(__u64 address)
 
 	read_kernel(&word, sizeof(word), address);
 	return word;
+}
+
+/* Whether so little of the ring is free that only what matters most may go in. */
+INLINE bool is_short(void)
+{
+	return SYM(set_ring_size) - ring_query(SYM(map_ring), 0) < SYM(set_margin);
 }
 
 /* Keeps the compiler from moving stores over it. */

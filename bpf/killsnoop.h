@@ -16,6 +16,7 @@
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
+#define KILLSNOOP_ARGS_SHORT 512 /* likewise when little of the ring is free */
 #define KILLSNOOP_PATH 4096    /* bytes of the path given to exec, its NUL included */
 #define KILLSNOOP_COMMS 4      /* ignored source names compared in line; more go by a hash map */
 #define KILLSNOOP_TTY 32       /* bytes of a terminal's name carried, a NUL at the end */
@@ -201,7 +202,7 @@ struct killsnoop_counts {
 	__u64 folded[KILLSNOOP_NUMBERS];
 	__u64 lost[KILLSNOOP_NUMBERS];
 	__u64 submitted[KILLSNOOP_NUMBERS];
-	__u64 reserved;
+	__u64 refused; /* of lost: kept out of what is left for lethal signals */
 };
 
 /* One element a CPU and program (enum table_program): seen = lost + submitted. */

@@ -86,6 +86,8 @@ INLINE int on_exec_body(const bool direct, __u64 *arguments)
 		size = total;
 		if (size > KILLSNOOP_ARGS)
 			size = KILLSNOOP_ARGS;
+		if (size > KILLSNOOP_ARGS_SHORT && is_short())
+			size = KILLSNOOP_ARGS_SHORT;
 		if (read_user((char *)(to + 1), size, from))
 			size = 0;
 	}

@@ -28,7 +28,8 @@ INLINE void call_of(const bool direct, struct killsnoop_signal *to, __u64 task)
 }
 
 INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 *arguments,
-			  struct killsnoop_counts *counts, __u64 task, __u64 target, __u64 given)
+			  struct killsnoop_counts *counts, __u64 task, __u64 target, __u64 given,
+			  __u8 disposition)
 {
 	__u64 info = arguments[1];
 	__u64 here = AS_NUMBER(counts, (__u64)arguments);
@@ -46,7 +47,7 @@ INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 
 	to->group = arguments[3] != 0;
 	to->result = (__u8)arguments[4];
 	to->bits = 0;
-	to->disposition = disposition_of(direct, target, arguments[0]);
+	to->disposition = disposition;
 	to->address = KILLSNOOP_ADDRESS_NONE;
 	to->detailed = 0;
 	to->reserved2 = 0;
@@ -61,30 +62,46 @@ INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 
 	call_of(direct, to, task);
 }
 
+/* Whether the target will die of it, as far as can be told now: for these the last of the ring is
+ * kept, so that no flood of others costs one.
+ */
+INLINE bool is_lethal(__u64 number, __u8 disposition, __u64 result)
+{
+	return result == 0 && disposition == KILLSNOOP_DEFAULT &&
+	       (SYM(set_lethal) >> ((number - 1) & 63) & 1);
+}
+
 /* Whether there was room for it. */
 INLINE bool signal_submitted(const bool direct, __u64 *arguments, struct killsnoop_counts *counts,
 			     __u64 task)
 {
 	__u64 target = PLAIN(direct, arguments[2]);
 	__u64 given = AS_NUMBER(counts, arguments[1]);
+	__u8 disposition = disposition_of(direct, target, arguments[0]);
 	struct killsnoop_signal *to;
 	struct {
 		struct killsnoop_signal signal;
 		struct killsnoop_details details;
 	} *both;
 
+	if (!is_lethal(arguments[0], disposition, arguments[4]) && is_short()) {
+		counts->refused++;
+		return false;
+	}
 	if (given > 1) {
 		to = ring_reserve(SYM(map_ring), sizeof(*to), 0);
 		if (!to)
 			return false;
-		signal_record(direct, to, arguments, counts, task, target, given);
+		signal_record(direct, to, arguments, counts, task, target, given,
+			      disposition);
 		ring_submit(to, NO_WAKEUP);
 		return true;
 	}
 	both = ring_reserve(SYM(map_ring), sizeof(*both), 0);
 	if (!both)
 		return false;
-	signal_record(direct, &both->signal, arguments, counts, task, target, given);
+	signal_record(direct, &both->signal, arguments, counts, task, target, given,
+			      disposition);
 	both->signal.detailed = 1;
 	details_of(direct, &both->details, task, target, &both->signal);
 	ring_submit(both, NO_WAKEUP);

@@ -39,7 +39,8 @@ class Losses:
     ) -> list[Request]:
         """Requests of one record each. now: boot ns.  offset_ns: what makes unix ns of it."""
         lost = {
-            "ring_full": sum(kernel.lost),
+            "ring_full": sum(kernel.lost) - kernel.refused,
+            "ring_short": kernel.refused,
             "undecodable": undecodable,
             "unspooled": shipping.unspooled,
         }

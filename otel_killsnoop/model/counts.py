@@ -23,6 +23,7 @@ class KernelCounts:
 
     For every number n: generated[n] = filtered[n] + folded[n] + lost[n] + submitted[n].
     table_lost: fork, exec and exit records that found the ring full, by program name.
+    refused: of lost, how many were kept out of what is left of the ring for lethal signals.
     recursion_misses: times the kernel skipped a program, by program name.
     """
 
@@ -33,6 +34,7 @@ class KernelCounts:
     submitted: tuple[int, ...] = (0,) * NUMBERS
     table_lost: Mapping[str, int] = field(default_factory=dict)
     recursion_misses: Mapping[str, int] = field(default_factory=dict)
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def readings(
         "otel.sdk.log.created": shipping.spooled + shipping.unspooled,
     }
     lost = {
-        "ring_full": sum(kernel.lost),
+        "ring_full": sum(kernel.lost) - kernel.refused,
+        "ring_short": kernel.refused,
         "undecodable": undecodable,
         "unspooled": shipping.unspooled,
         "evicted": shipping.evicted,

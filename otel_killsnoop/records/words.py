@@ -49,6 +49,7 @@ EVENTS = {
 
 LOSSES = {
     "ring_full": "the kernel found no room in the ring",
+    "ring_short": "little of the ring was free, and that is kept for lethal signals and lives",
     "undecodable": "the kernel's record could not be understood",
     "unspooled": "the spool could not be written",
     "evicted": "the spool was full, and the oldest made room",

@@ -71,7 +71,7 @@ _STRUCTS = {
     "killsnoop_counts": _members(
         f"""
         sequence Q  scratch Q  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
-        folded {_BY_NUMBER}  lost {_BY_NUMBER}  submitted {_BY_NUMBER}  reserved 8x
+        folded {_BY_NUMBER}  lost {_BY_NUMBER}  submitted {_BY_NUMBER}  refused Q
         """
     ),
     "killsnoop_table_counts": _members("sequence Q  seen Q  lost Q  submitted Q  reserved 32x"),

@@ -14,7 +14,7 @@ from struct import Struct
 from otel_killsnoop.errors import KernelError
 from otel_killsnoop.model import NUMBERS
 
-ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}Q8x")  # struct killsnoop_counts
+ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}QQ")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
 TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt", "cgroup")
 _TRIES = 100_000  # a program is done within a microsecond
@@ -68,6 +68,11 @@ def by_number(elements: Sequence[tuple[int, ...]]) -> ByNumber:
     """Sums over the CPUs: generated, filtered, folded, lost, submitted, each by signal number."""
     sums = [sum(words) for words in zip(*elements, strict=True)][2:]
     return tuple(tuple(sums[at * NUMBERS : (at + 1) * NUMBERS]) for at in range(5))
+
+
+def refused(elements: Sequence[tuple[int, ...]]) -> int:
+    """Of the lost ones, how many were kept out of what is left for lethal signals."""
+    return sum(words[-1] for words in elements)
 
 
 def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:

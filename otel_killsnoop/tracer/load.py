@@ -44,7 +44,8 @@ class Tracer:
 
     def counts(self) -> KernelCounts:
         """Everything counted up to now; exact for each CPU, and after `detach` for all."""
-        sums = counters.by_number(self._by_number.all())
+        by_number = self._by_number.all()
+        sums = counters.by_number(by_number)
         misses = {}
         for name, descriptor in self._programs.items():
             try:
@@ -60,6 +61,7 @@ class Tracer:
             submitted,
             counters.table_lost(self._table.all()),
             misses,
+            counters.refused(by_number),
         )
 
     def detach(self) -> None:
@@ -84,7 +86,9 @@ def attach(options: Options) -> Tracer:
     product = program.load()
     known = layout.of_kernel(options.cache)
     controller = v1_controller(options.root)
-    wishes = symbols.Wishes(options.recorded, options.ignored, controller, options.zero)
+    wishes = symbols.Wishes(
+        options.recorded, options.ignored, controller, options.zero, options.ring_size
+    )
     values = symbols.values(known, wishes, os.uname().machine)
     with contextlib.suppress(ValueError, OSError):
         # Before Linux 5.11 maps count against it; from then on a refused raise is no fault.

@@ -12,10 +12,12 @@ from typing import NamedTuple
 from otel_killsnoop.errors import KernelError
 from otel_killsnoop.tracer import calls
 from otel_killsnoop.tracer.members import OPTIONAL, REQUIRED, TYPEDEFS
+from otel_killsnoop.unixsignals import is_lethal
 
 CONTROLLERS = ("memory", "pids", "cpu")  # in the order in which a v1 hierarchy names a process
 COMMS_IN_LINE = 4  # KILLSNOOP_COMMS of bpf/killsnoop.h
 _POINTER = 8
+LETHAL_SHARE = 8  # one part in so many of the ring is for lethal signals and lives alone
 _THREAD_SIZE = 16384  # x86_64, arm64 with pages of 4 KiB, riscv64, s390x: without KASAN
 
 
@@ -23,13 +25,14 @@ class Wishes(NamedTuple):
     """What the user asked for. recorded: signal numbers; ignored: source command names.
 
     v1: the controller whose v1 hierarchy says where a process runs, None where there is v2 alone.
-    zero: whether calls that send signal 0 are recorded.
+    zero: whether calls that send signal 0 are recorded.  ring_size: bytes.
     """
 
     recorded: frozenset[int]
     ignored: Sequence[bytes]
     v1: str | None
     zero: bool = False
+    ring_size: int = 16 << 20
 
 
 def is_direct(layout: Mapping[str, int]) -> bool:
@@ -62,6 +65,9 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
         "set_cgroup_v1": int(has_v1),
         "set_thread_size": _THREAD_SIZE,
         "set_excluded": excluded_mask(wishes.recorded),
+        "set_lethal": sum(1 << (number - 1) for number in range(1, 65) if is_lethal(number)),
+        "set_ring_size": wishes.ring_size,
+        "set_margin": wishes.ring_size // LETHAL_SHARE,
     }
     return made | _comms(wishes.ignored)
 
