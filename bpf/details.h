@@ -70,8 +70,8 @@ INLINE void details_of(const bool direct, struct killsnoop_details *to, __u64 so
 	to->reserved = 0;
 	to->cgroup = 0;
 	/* Only cgroup.kill looks like this. */
-	if (of->number == 9 && of->info == KILLSNOOP_INFO_NONE && !of->group)
-		to->cgroup = directory_of(direct, source, of->argument);
+	if (of->how.number == 9 && of->how.info == KILLSNOOP_INFO_NONE && !of->how.group)
+		to->cgroup = directory_of(direct, source, of->how.argument);
 }
 
 #endif

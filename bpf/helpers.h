@@ -16,6 +16,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define map_lookup ((void *(*)(__u64 map, const void *key))1)
+#define map_update ((long (*)(__u64 map, const void *key, const void *value, __u64 flags))2)
 #define boot_clock ((__u64 (*)(void))125)
 #define this_cpu ((__u32 (*)(void))8)
 #define current_pid_tgid ((__u64 (*)(void))14)
@@ -35,6 +36,7 @@
 /* A function of the kernel, not a helper: the loader puts its number here. */
 #define rdonly_cast ((__u64 (*)(__u64 object, __u64 type))0x7d01)
 
+#define NO_EXIST 1 /* of map_update: only a key that is not there */
 #define NO_WAKEUP 1 /* the reader looks by itself: waking it would cost the sender 8 us and more */
 
 /* The member of a kernel struct that `symbol` places, of the given C type. */

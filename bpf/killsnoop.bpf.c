@@ -42,8 +42,12 @@ INLINE int on_signal_body(const bool direct, __u64 *arguments)
 		    is_ignored(direct, task)) {
 			counts->filtered[number]++;
 		} else {
-			if (signal_submitted(direct, arguments, counts, task))
+			enum fate fate = signal_fate(direct, arguments, counts, task);
+
+			if (fate == SUBMITTED)
 				counts->submitted[number]++;
+			else if (fate == FOLDED)
+				counts->folded[number]++;
 			else
 				counts->lost[number]++;
 		}

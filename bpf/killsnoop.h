@@ -12,7 +12,7 @@
 #ifndef KILLSNOOP_H
 #define KILLSNOOP_H
 
-#define KILLSNOOP_CONTRACT 2
+#define KILLSNOOP_CONTRACT 3
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
@@ -75,12 +75,8 @@ struct killsnoop_party {
 	char comm[KILLSNOOP_COMM]; /* of the process, which is its first thread's */
 };
 
-struct killsnoop_signal {
-	__u32 kind;
-	__u32 reserved;
-	__u64 time;   /* ns of the boot clock */
-	struct killsnoop_party source; /* current, which need not be who sent it */
-	struct killsnoop_party target; /* the thread named to the kernel */
+/* What signal, raised how. */
+struct killsnoop_how {
 	__s32 number;
 	__s32 code;   /* siginfo's, 0 unless info is GIVEN */
 	__s32 error;  /* siginfo's si_errno, which a sender may forge */
@@ -91,9 +87,37 @@ struct killsnoop_signal {
 	__u8 bits;    /* KILLSNOOP_INTERRUPT and kin */
 	__u8 disposition;
 	__u8 address;
-	__u8 detailed; /* 1: a struct killsnoop_details follows */
-	__u8 reserved2;
+	__u8 detailed; /* 1: a struct killsnoop_details follows the record */
+	__u8 reserved;
 	__u64 argument; /* the call's first argument */
+};
+
+struct killsnoop_signal {
+	__u32 kind;
+	__u32 reserved;
+	__u64 time;   /* ns of the boot clock */
+	struct killsnoop_party source; /* current, which need not be who sent it */
+	struct killsnoop_party target; /* the thread named to the kernel */
+	struct killsnoop_how how;
+};
+
+/* Repeats are counted under this, in one of two maps: the user's epoch says in which. */
+struct killsnoop_fold_key {
+	__u64 source_start;
+	__u64 target_start;
+	__u32 source_pid;
+	__u32 target_pid;
+	__u32 source_flags; /* PF_EXITING, PF_KTHREAD */
+	__u32 source_vpid;
+	struct killsnoop_how how;
+};
+
+struct killsnoop_fold {
+	__u64 since; /* boot ns: begin of the second in which `seen` were seen */
+	__u64 seen;
+	__u64 count; /* repeats that were not recorded */
+	__u64 first; /* boot ns of the first of those, and of the last */
+	__u64 last;
 };
 
 /* Behind a signal that the kernel raised: what a process's own does not need. */

@@ -3,12 +3,13 @@
 #define RAISED_H
 
 #include "details.h"
+#include "fold.h"
 #include "helpers.h"
 #include "killsnoop.h"
 #include "party.h"
 
 /* What current is doing, as far as its registers tell: see kernel.md's interrupt test. */
-INLINE void call_of(const bool direct, struct killsnoop_signal *to, __u64 task)
+INLINE void call_of(const bool direct, struct killsnoop_how *to, __u64 task)
 {
 	__u64 registers;
 
@@ -27,18 +28,12 @@ INLINE void call_of(const bool direct, struct killsnoop_signal *to, __u64 task)
 	}
 }
 
-INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 *arguments,
-			  struct killsnoop_counts *counts, __u64 task, __u64 target, __u64 given,
-			  __u8 disposition)
+INLINE void how_of(const bool direct, struct killsnoop_how *to, __u64 *arguments,
+		   struct killsnoop_counts *counts, __u64 task, __u64 target, __u64 given)
 {
 	__u64 info = arguments[1];
 	__u64 here = AS_NUMBER(counts, (__u64)arguments);
 
-	to->kind = KILLSNOOP_SIGNAL;
-	to->reserved = 0;
-	to->time = boot_clock();
-	party_of(direct, &to->source, task);
-	party_of(direct, &to->target, target);
 	to->number = (__s32)arguments[0];
 	to->code = 0;
 	to->error = 0;
@@ -47,10 +42,10 @@ INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 
 	to->group = arguments[3] != 0;
 	to->result = (__u8)arguments[4];
 	to->bits = 0;
-	to->disposition = disposition;
+	to->disposition = disposition_of(direct, target, arguments[0]);
 	to->address = KILLSNOOP_ADDRESS_NONE;
-	to->detailed = 0;
-	to->reserved2 = 0;
+	to->detailed = given <= 1;
+	to->reserved = 0;
 	to->argument = 0;
 	if (given > 1 && info) {
 		to->code = FIELD(direct, __s32, info, info_code);
@@ -65,47 +60,60 @@ INLINE void signal_record(const bool direct, struct killsnoop_signal *to, __u64 
 /* Whether the target will die of it, as far as can be told now: for these the last of the ring is
  * kept, so that no flood of others costs one.
  */
-INLINE bool is_lethal(__u64 number, __u8 disposition, __u64 result)
+INLINE bool is_lethal(const struct killsnoop_how *how)
 {
-	return result == 0 && disposition == KILLSNOOP_DEFAULT &&
-	       (SYM(set_lethal) >> ((number - 1) & 63) & 1);
+	return how->result == 0 && how->disposition == KILLSNOOP_DEFAULT &&
+	       (SYM(set_lethal) >> ((how->number - 1) & 63) & 1);
 }
 
-/* Whether there was room for it. */
-INLINE bool signal_submitted(const bool direct, __u64 *arguments, struct killsnoop_counts *counts,
+INLINE void signal_record(const bool direct, struct killsnoop_signal *to,
+			  const struct killsnoop_how *how, __u64 now, __u64 task, __u64 target)
+{
+	to->kind = KILLSNOOP_SIGNAL;
+	to->reserved = 0;
+	to->time = now;
+	party_of(direct, &to->source, task);
+	party_of(direct, &to->target, target);
+	to->how = *how;
+}
+
+enum fate { SUBMITTED, LOST, FOLDED };
+
+INLINE enum fate signal_fate(const bool direct, __u64 *arguments, struct killsnoop_counts *counts,
 			     __u64 task)
 {
 	__u64 target = PLAIN(direct, arguments[2]);
 	__u64 given = AS_NUMBER(counts, arguments[1]);
-	__u8 disposition = disposition_of(direct, target, arguments[0]);
+	__u64 now = boot_clock();
+	struct killsnoop_how how;
 	struct killsnoop_signal *to;
 	struct {
 		struct killsnoop_signal signal;
 		struct killsnoop_details details;
 	} *both;
 
-	if (!is_lethal(arguments[0], disposition, arguments[4]) && is_short()) {
+	how_of(direct, &how, arguments, counts, task, target, given);
+	if (SYM(set_burst) && is_folded(direct, &how, now, task, target))
+		return FOLDED;
+	if (!is_lethal(&how) && is_short()) {
 		counts->refused++;
-		return false;
+		return LOST;
 	}
 	if (given > 1) {
 		to = ring_reserve(SYM(map_ring), sizeof(*to), 0);
 		if (!to)
-			return false;
-		signal_record(direct, to, arguments, counts, task, target, given,
-			      disposition);
+			return LOST;
+		signal_record(direct, to, &how, now, task, target);
 		ring_submit(to, NO_WAKEUP);
-		return true;
+		return SUBMITTED;
 	}
 	both = ring_reserve(SYM(map_ring), sizeof(*both), 0);
 	if (!both)
-		return false;
-	signal_record(direct, &both->signal, arguments, counts, task, target, given,
-			      disposition);
-	both->signal.detailed = 1;
+		return LOST;
+	signal_record(direct, &both->signal, &how, now, task, target);
 	details_of(direct, &both->details, task, target, &both->signal);
 	ring_submit(both, NO_WAKEUP);
-	return true;
+	return SUBMITTED;
 }
 
 #endif

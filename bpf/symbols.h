@@ -10,9 +10,10 @@
 
 #define SYMBOLS(X) \
 	X(map_ring) X(map_counts) X(map_table_counts) X(map_exec) X(map_comms) \
+	X(map_epoch) X(map_fold0) X(map_fold1) \
 	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) \
 	X(set_many_comms) X(set_victim_task) X(set_zero) \
-	X(set_excluded) X(set_comms) X(set_thread_size) X(set_lethal) X(set_ring_size) X(set_margin) \
+	X(set_excluded) X(set_comms) X(set_thread_size) X(set_lethal) X(set_ring_size) X(set_margin) X(set_burst) \
 	X(set_comm0_low) X(set_comm0_high) X(set_comm1_low) X(set_comm1_high) \
 	X(set_comm2_low) X(set_comm2_high) X(set_comm3_low) X(set_comm3_high) \
 	X(task_pid) X(task_tgid) X(task_flags) X(task_start) X(task_comm) X(task_cred) \

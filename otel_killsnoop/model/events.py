@@ -58,6 +58,7 @@ class Details(NamedTuple):
     of cause ``cgroup.kill``, kernfs id of what was killed.  argument: the call's first argument,
     of sends to a group and of refused attempts.  group_id: of a send to a group, the sequence of
     its first member's record; group_size: how many members got it.  oom: of cause ``oom``.
+    repeats: of those that are told by one record, how many; last: boot ns of the last of them.
     """
 
     tty: bytes = b""
@@ -68,6 +69,8 @@ class Details(NamedTuple):
     group_id: int = 0
     group_size: int = 0
     oom: OomSizes | None = None
+    repeats: int = 0
+    last: int = 0
 
 
 class Signal(NamedTuple):
@@ -102,6 +105,24 @@ class Signal(NamedTuple):
     target_cgroup: int
     target_comm: bytes
     details: Details | None = None
+
+
+class Folded(NamedTuple):
+    """Repeats of a signal that were counted in the kernel, each beyond a burst of recorded ones.
+
+    repeats: how many, at least 1.  time, last: boot ns of the first and of the last.  The sequence
+    is unique, but says nothing of the order.
+    """
+
+    sequence: int
+    facts: Facts
+    time: int
+    last: int
+    repeats: int
+    source_start: int
+    source_pid: int
+    target_start: int
+    target_pid: int
 
 
 class Attempt(NamedTuple):
@@ -226,4 +247,4 @@ class Exit(NamedTuple):
     status: int
 
 
-Event = Signal | Fork | Exec | Exit | Oom | Attempt | Cgroup
+Event = Signal | Fork | Exec | Exit | Oom | Attempt | Cgroup | Folded

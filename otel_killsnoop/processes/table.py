@@ -20,6 +20,7 @@ from otel_killsnoop.model import (
     Exec,
     Exit,
     Facts,
+    Folded,
     Fork,
     Joined,
     Side,
@@ -35,6 +36,7 @@ from otel_killsnoop.processes.parents import Ask, Parents
 from otel_killsnoop.processes.places import Place
 from otel_killsnoop.processes.redact import Redact
 from otel_killsnoop.processes.registry import Registry
+from otel_killsnoop.processes.repeats import Repeats
 from otel_killsnoop.processes.seeding import Seeding
 from otel_killsnoop.processes.sides import Sides
 from otel_killsnoop.processes.titles import Titles
@@ -94,6 +96,7 @@ class Table:
         self._life = Life(self._registry, self._seeding, look_up, place)
         sides_of = self._sides.of
         self._deaths = Deaths(self._registry, self._seeding, look_up, sides_of)
+        self._repeats = Repeats(self._registry, self._seeding, sides_of)
         self._attempts = Attempts(self._registry, self._seeding, self._life, owner, sides_of)
         self._now = 0
 
@@ -205,6 +208,8 @@ class Table:
                 if attempted is None:
                     return self._applied(joined, deaths, events, position)
                 joined.append(attempted)
+            elif type(event) is Folded:
+                joined.append(self._repeats.join(event, position, ahead))
             elif type(event) is Cgroup:
                 self._learn(event.identity, event.hierarchy, event.path)
             elif not ahead.is_done(event.sequence):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from otel_killsnoop.model import Details
 from otel_killsnoop.records.bounds import NAME_BYTES, cut, utf8, utf8_text
 from otel_killsnoop.records.envelope import uid
-from otel_killsnoop.records.process import Named
+from otel_killsnoop.records.process import Named, precise
 
 CGROUP_BYTES = 1024
 CGROUP = "killsnoop.signal.cgroup"
@@ -16,8 +16,13 @@ CgroupPath = Callable[[int], str | None]
 """Path of the cgroup with this kernfs id, None when it is not known."""
 
 
-def describe(details: Details, boot_id: str, path_of: CgroupPath) -> tuple[Named, list[str]]:
-    """The log attributes of these details, by their full names, and names of what was cut."""
+def describe(
+    details: Details, boot_id: str, path_of: CgroupPath, offset_ns: int = 0
+) -> tuple[Named, list[str]]:
+    """The log attributes of these details, by their full names, and names of what was cut.
+
+    offset_ns: what to add to boot time for unix time.
+    """
     values: Named = []
     shortened = []
     if details.tty:
@@ -37,6 +42,10 @@ def describe(details: Details, boot_id: str, path_of: CgroupPath) -> tuple[Named
         values.append(("killsnoop.signal.group.id", uid(boot_id, details.group_id)))
     if details.group_size:
         values.append(("killsnoop.signal.group.size", details.group_size))
+    if details.repeats:
+        last = details.last + offset_ns
+        values.append(("killsnoop.signal.count", details.repeats))
+        values.append(("killsnoop.signal.last_time", precise(last).encode()))
     if details.oom is not None:
         values += [(f"killsnoop.oom.{part}", size) for part, size in details.oom._asdict().items()]
     return values, shortened

@@ -55,7 +55,7 @@ class Flattener:
         values = kinds.describe(facts)
         cut: list[str] = []
         if details is not None:
-            said, cut = particulars.describe(details, self._boot_id, self._cgroup)
+            said, cut = particulars.describe(details, self._boot_id, self._cgroup, offset_ns)
             values += said
         if source is not None:
             values.append(("killsnoop.source.thread.id", signal.source_tid))
@@ -102,7 +102,7 @@ class Flattener:
 
 def _head(unix_ns: int, level: severity.Severity, body: bytes) -> dict[str, object]:
     return {
-        "time": f"{process.iso(unix_ns)[:-5]}.{unix_ns % 1_000_000_000:09d}Z",
+        "time": process.precise(unix_ns),
         "severity": level.text,
         "body": body.decode(),
     }

@@ -84,6 +84,19 @@ LOG = (
     ),
     _A("killsnoop.signal.group.size", "int", "Of a send to a group: how many got it.", "5"),
     _A(
+        "killsnoop.signal.count",
+        "int",
+        "Of repeats beyond `--fold-burst` a second, which share a record: how many they are. The "
+        "record's time is the first one's.",
+        "1999846",
+    ),
+    _A(
+        "killsnoop.signal.last_time",
+        "string",
+        "Of such repeats: when the last one was sent.",
+        "2026-11-24T12:03:40.911123456Z",
+    ),
+    _A(
         "killsnoop.oom.total_vm",
         "int",
         "Of cause `oom`: bytes of the victim's address space.",

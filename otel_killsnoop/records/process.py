@@ -40,6 +40,11 @@ def iso(unix_ns: int) -> str:
     return _iso(unix_ns).decode()
 
 
+def precise(unix_ns: int) -> str:
+    """The same with nanoseconds."""
+    return f"{iso(unix_ns)[:-5]}.{unix_ns % 1_000_000_000:09d}Z"
+
+
 def _iso(unix_ns: int) -> bytes:
     return b"%b.%03dZ" % (
         _to_the_second(unix_ns // 1_000_000_000),

@@ -75,6 +75,7 @@ class Encoder:
         self._pairs: Recent[tuple[Side | None, Side | None], Pair] = Recent(PAIR_CACHE_BYTES)
         self._kinds: dict[Facts, bytes] = {}
         # Members of a group have the same details: a batch's attributes, and what is cut of them.
+        self._offset = 0  # of the batch, for times among the details
         self._said: dict[Details, tuple[bytes, list[bytes]]] = {}
         # The attribute with the sequence's digits cut off: they come with each record.
         self._uid = KEYS["log.record.uid"].string(uid(boot_id, 0))[:-_SEQUENCE_DIGITS]
@@ -86,6 +87,7 @@ class Encoder:
         at which the batch was taken.
         """
         tail = observed_field(observed_ns) + _EVENT_NAME
+        self._offset = offset_ns
         self._said.clear()  # a cgroup's path may be known by now
         get_pair = self._pairs.get
         requests: list[Request] = []
@@ -188,7 +190,9 @@ class Encoder:
             return ids + self._rest(pair.cut)
         known = self._said.get(signal.details)
         if known is None:
-            values, cut = particulars.describe(signal.details, self._boot_id, self._cgroup)
+            values, cut = particulars.describe(
+                signal.details, self._boot_id, self._cgroup, self._offset
+            )
             known = encoded(values), [name.encode() for name in cut]
             self._said[signal.details] = known
         said, also_cut = known

@@ -20,6 +20,7 @@ RAW_TRACEPOINT, TRACING = 17, 26
 TRACE_RAW_TP, TRACE_FEXIT = 23, 25  # attach types of TRACING programs: tp_btf, a function's end
 
 _MAP_CREATE, _MAP_UPDATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _INFO = 0, 2, 5, 17, 15
+_LOOKUP_BATCH, _DELETE_BATCH = 24, 27
 _NUMBERS = {  # bpf, membarrier
     "x86_64": (321, 324),
     "aarch64": (280, 283),
@@ -32,6 +33,8 @@ _UPDATE_ATTR = Struct("<I4xQQQ")
 _PROG_ATTR = Struct("<IIQQIIQII16sIIIIQIIQII")
 _OPEN_ATTR = Struct("<QI4x")
 _INFO_ATTR = Struct("<IIQ")
+_BATCH_ATTR = Struct("<QQQQIIQQ")
+_BATCH_COUNT = 32  # offset of the count in it, which the kernel writes
 _INFO_BYTES = 256
 _RECURSION_MISSES = 208  # offset in struct bpf_prog_info, Linux 5.12 and later
 _LOG_BYTES = 1 << 20
@@ -51,7 +54,10 @@ def _numbers() -> tuple[int, int]:
 
 
 def _bpf(command: int, attributes: bytes) -> int:
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _call(command, ctypes.create_string_buffer(attributes, len(attributes)))
+
+
+def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
     while True:
         result: int = _syscall(
             ctypes.c_long(_numbers()[0]), ctypes.c_long(command), buffer, ctypes.c_long(len(buffer))
@@ -80,6 +86,46 @@ def update(descriptor: int, key: bytes, value: bytes) -> None:
     _bpf(
         _MAP_UPDATE,
         _UPDATE_ATTR.pack(descriptor, ctypes.addressof(of_key), ctypes.addressof(of_value), 0),
+    )
+
+
+def entries(descriptor: int, key: int, value: int, most: int) -> list[tuple[bytes, bytes]]:
+    """All keys and values of a hash map that nobody changes; sizes in bytes, at most so many."""
+    keys = ctypes.create_string_buffer(key * most)
+    values = ctypes.create_string_buffer(value * most)
+    token = ctypes.create_string_buffer(max(key, 8))
+    attributes = ctypes.create_string_buffer(
+        _BATCH_ATTR.pack(
+            0,
+            ctypes.addressof(token),
+            ctypes.addressof(keys),
+            ctypes.addressof(values),
+            most,
+            descriptor,
+            0,
+            0,
+        ),
+        _BATCH_ATTR.size,
+    )
+    try:
+        _call(_LOOKUP_BATCH, attributes)
+    except OSError as error:
+        if error.errno != errno.ENOENT:  # which says that these are all
+            raise
+    count = int.from_bytes(attributes.raw[_BATCH_COUNT : _BATCH_COUNT + 4], "little")
+    raw_keys, raw_values = keys.raw, values.raw
+    return [
+        (raw_keys[at * key : (at + 1) * key], raw_values[at * value : (at + 1) * value])
+        for at in range(count)
+    ]
+
+
+def delete(descriptor: int, keys: list[bytes]) -> None:
+    """Delete these keys, all of which must be there."""
+    joined = ctypes.create_string_buffer(b"".join(keys), sum(map(len, keys)))
+    _bpf(
+        _DELETE_BATCH,
+        _BATCH_ATTR.pack(0, 0, ctypes.addressof(joined), 0, len(keys), descriptor, 0, 0),
     )
 
 

@@ -12,8 +12,13 @@ from otel_killsnoop.model import NUMBERS
 SIGNAL, FORK, EXEC, EXIT, OOM, ATTEMPT, CGROUP = range(1, 8)  # enum killsnoop_kind
 LEVELS = 4  # KILLSNOOP_LEVELS
 
-# Each member's name and struct code, `party` standing for a whole struct killsnoop_party.
+# Each member's name and struct code, `party` and `how` standing for those structs.
 _PARTY = "start Q  pid I  tid I  uid I  gid I  vpid I  flags I  cgroup Q  comm 16s"
+_HOW = """
+    number i  code i  error i  call i  info B  group B  result B  bits B
+    disposition B  address B  detailed B  reserved x  argument Q
+"""
+_INNER = {"party": _PARTY, "how": _HOW}
 _BY_NUMBER = f"{NUMBERS}Q"
 
 
@@ -21,8 +26,8 @@ def _members(text: str) -> dict[str, str]:
     words = text.split()
     members: dict[str, str] = {}
     for name, code in zip(words[::2], words[1::2], strict=True):
-        if code == "party":
-            members |= {f"{name}.{inner}": one for inner, one in _members(_PARTY).items()}
+        if code in _INNER:
+            members |= {f"{name}.{inner}": one for inner, one in _members(_INNER[code]).items()}
         else:
             members[name] = code
     return members
@@ -30,13 +35,20 @@ def _members(text: str) -> dict[str, str]:
 
 _STRUCTS = {
     "killsnoop_party": _members(_PARTY),
+    "killsnoop_how": _members(_HOW),
     "killsnoop_signal": _members(
         """
         kind I  reserved 4x  time Q  source party  target party
-        number i  code i  error i  call i  info B  group B  result B  bits B
-        disposition B  address B  detailed B  reserved2 x  argument Q
+        how how
         """
     ),
+    "killsnoop_fold_key": _members(
+        """
+        source_start Q  target_start Q  source_pid I  target_pid I  source_flags I  source_vpid I
+        how how
+        """
+    ),
+    "killsnoop_fold": _members("since Q  seen Q  count Q  first Q  last Q"),
     "killsnoop_details": _members(
         "tty 32s  session I  namespace I  cgroup Q  orphaned I  reserved 4x"
     ),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from struct import Struct
 
-from otel_killsnoop.model import Details, Event, Facts, Signal
+from otel_killsnoop.model import Details, Event, Facts, Folded, Signal
 from otel_killsnoop.tracer import attempted, causes, contract, lives
 from otel_killsnoop.tracer.contract import (
     ATTEMPT,
@@ -23,13 +23,14 @@ from otel_killsnoop.tracer.contract import (
     SIGNAL,
     signed,
 )
+from otel_killsnoop.tracer.folds import Fold
 from otel_killsnoop.tracer.raised import PF_EXITING, PF_KTHREAD, Raised
 
 __all__ = ["LAYOUT", "Decoder"]
 
 _KIND = Struct("=I")
-_SIGNAL = contract.around("killsnoop_signal", "number", "address")
-_HOW = contract.run("killsnoop_signal", "number", "address")
+_SIGNAL = contract.around("killsnoop_signal", "how.number", "how.address")
+_HOW = contract.run("killsnoop_signal", "how.number", "how.address")
 _DETAILS = contract.whole("killsnoop_details")
 _DETAILED = _SIGNAL.size + _DETAILS.size
 _NO_SIGNALS = frozenset({FORK, EXEC, EXIT, OOM, ATTEMPT, CGROUP})
@@ -137,6 +138,20 @@ class Decoder:
             details = Details(cgroup=cgroup)
         both[8], both[17] = self._name(both[8]), self._name(both[17])
         return Signal._make((sequence, facts, time, *both, details))
+
+    def folded(self, folds: Iterable[Fold]) -> list[Folded]:
+        """Repeats that the kernel program counted."""
+        made = []
+        for sequence, key, (_, _, count, first, last) in folds:
+            start, target_start, pid, target_pid, flags, vpid, how, _, argument = key
+            assert isinstance(how, bytes)
+            who = flags & _FLAGS | (0 if pid else _IDLE) | (_INIT if vpid < 2 else 0)
+            who |= _ITSELF if (start, pid) == (target_start, target_pid) else 0
+            who |= _POSITIVE if 0 < argument & 0xFFFFFFFF < 0x80000000 else 0
+            facts = self._facts.get((how, who)) or self._meaning(how, who)
+            ends = (start, pid, target_start, target_pid)
+            made.append(Folded(sequence, facts, first, last, count, *ends))
+        return made
 
     def _name(self, comm: bytes) -> bytes:
         """What stands before the first NUL."""

@@ -6,6 +6,7 @@ tp_btf first; where the kernel has not what that needs, the same program as raw 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import resource
 import time
@@ -14,7 +15,16 @@ from pathlib import Path
 
 from otel_killsnoop.errors import KernelError
 from otel_killsnoop.model import KernelCounts
-from otel_killsnoop.tracer import attempts, bpf, counters, layout, maps, program, symbols
+from otel_killsnoop.tracer import (
+    attempts,
+    bpf,
+    counters,
+    folds,
+    layout,
+    maps,
+    program,
+    symbols,
+)
 from otel_killsnoop.tracer.members import TRACEPOINTS
 from otel_killsnoop.tracer.options import Options
 from otel_killsnoop.tracer.ring import Ring, map_ring
@@ -32,6 +42,7 @@ class Tracer:
     """
 
     ring: Ring
+    folds: folds.Folds
     made_at: int
     mode: str
     features: dict[str, bool]
@@ -87,7 +98,12 @@ def attach(options: Options) -> Tracer:
     known = layout.of_kernel(options.cache)
     controller = v1_controller(options.root)
     wishes = symbols.Wishes(
-        options.recorded, options.ignored, controller, options.zero, options.ring_size
+        options.recorded,
+        options.ignored,
+        controller,
+        options.zero,
+        options.ring_size,
+        options.burst,
     )
     values = symbols.values(known, wishes, os.uname().machine)
     with contextlib.suppress(ValueError, OSError):
@@ -138,6 +154,12 @@ def _attach(
             fence = {} if os.uname().machine == "x86_64" else {"fence": bpf.fence}
             ring = map_ring(made["map_ring"], options.ring_size, **fence)
             opened.callback(ring.close)
+            folded = folds.Folds(
+                (made["map_fold0"], made["map_fold1"]),
+                mmap.mmap(made["map_epoch"], mmap.PAGESIZE, mmap.MAP_SHARED),
+                lambda: sum(counters.by_number(by_number.all())[2]),
+            )
+            opened.callback(folded.close)
         except OSError as error:
             what = f"cannot map the ring and the counters, {error.strerror}"
             raise KernelError(what, f"{options.ring_size} bytes", "lower --ring-size") from error
@@ -151,7 +173,9 @@ def _attach(
         mode = "tp_btf" if direct else "raw_tp"
         way = attempts.Attempts(product, known, values | made, direct)
         seen_by = way.attach(options.attempts, programs, links, opened)
-        tracer = Tracer(ring, made_at, mode, features, seen_by, by_number, table, programs, links)
+        tracer = Tracer(
+            ring, folded, made_at, mode, features, seen_by, by_number, table, programs, links
+        )
         tracer._held = opened.pop_all()
         return tracer
 

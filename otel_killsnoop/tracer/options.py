@@ -11,7 +11,8 @@ class Options:
 
     root: under which the host's /proc is.  cache: a directory for what is known of the kernel.
     attempts: ``off``; ``auto``, where they cost other system calls nothing; ``on``, in any case.
-    zero: whether attempts with signal 0 are recorded.  direct: False to use raw tracepoints
+    zero: whether attempts with signal 0 are recorded.  burst: repeats a second that are recorded
+    before they are counted instead, 0 to record all.  direct: False to use raw tracepoints
     although tp_btf is to be had.
     """
 
@@ -22,4 +23,5 @@ class Options:
     cache: str | None = None
     attempts: str = "off"
     zero: bool = False
+    burst: int = 0
     direct: bool = True

@@ -26,6 +26,7 @@ class Wishes(NamedTuple):
 
     v1: the controller whose v1 hierarchy says where a process runs, None where there is v2 alone.
     zero: whether calls that send signal 0 are recorded.  ring_size: bytes.
+    burst: repeats a second that are recorded, 0 for all.
     """
 
     recorded: frozenset[int]
@@ -33,6 +34,7 @@ class Wishes(NamedTuple):
     v1: str | None
     zero: bool = False
     ring_size: int = 16 << 20
+    burst: int = 0
 
 
 def is_direct(layout: Mapping[str, int]) -> bool:
@@ -66,6 +68,7 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
         "set_thread_size": _THREAD_SIZE,
         "set_excluded": excluded_mask(wishes.recorded),
         "set_lethal": sum(1 << (number - 1) for number in range(1, 65) if is_lethal(number)),
+        "set_burst": wishes.burst,
         "set_ring_size": wishes.ring_size,
         "set_margin": wishes.ring_size // LETHAL_SHARE,
     }

@@ -65,8 +65,11 @@ def record(struct: str, **members: object) -> ctypes.Structure:
     made = STRUCTS[f"killsnoop_{struct}"]()
     if f"KILLSNOOP_{struct.upper()}" in CONSTANTS:
         made.kind = CONSTANTS[f"KILLSNOOP_{struct.upper()}"]
+    how = {name for name, _ in STRUCTS["killsnoop_how"]._fields_} - {"reserved"}
     for name, value in members.items():
-        if isinstance(value, bytes | tuple):
+        if hasattr(made, "how") and name in how:
+            setattr(made.how, name, value)
+        elif isinstance(value, bytes | tuple):
             getattr(made, name)[: len(value)] = value
         else:
             setattr(made, name, value)

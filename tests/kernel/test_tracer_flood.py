@@ -19,7 +19,7 @@ SHARES = (500_009, SIGNALS - 500_009)
 BURST = 499
 _LAYOUT = contract.LAYOUT["killsnoop_signal"]
 _KIND, _NUMBER, _PID = (
-    (Struct("=I"), _LAYOUT[member][0]) for member in ("kind", "number", "source.pid")
+    (Struct("=I"), _LAYOUT[member][0]) for member in ("kind", "how.number", "source.pid")
 )
 _RECORD = contract.whole("killsnoop_signal").size + 8  # with the ring's own header
 

@@ -141,7 +141,7 @@ def test_close_leaves_nothing_in_the_process_or_in_the_kernel(direct: bool) -> N
     ours = {name: held()[name] for name in held().keys() - before.keys()}
     numbers = ids(ours)
     kinds = [kind for kind, _ in numbers]
-    assert [kinds.count(kind) for kind in ("map_id", "prog_id", "link_id")] == [5, 6, 6]
+    assert [kinds.count(kind) for kind in ("map_id", "prog_id", "link_id")] == [8, 6, 6]
     assert all(is_alive(*one) for one in numbers)
     tracer.close()
     assert held() == before

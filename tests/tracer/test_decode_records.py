@@ -172,7 +172,7 @@ def test_any_members_are_an_event_where_the_kernel_says_so(size, data) -> None:
     payload = bytearray(data.draw(st.binary(min_size=size, max_size=size)))
     payload[:4] = bytes([kind, 0, 0, 0])
     if kind == 1:
-        payload[LAYOUT["killsnoop_signal"]["detailed"][0]] = size == 216
+        payload[LAYOUT["killsnoop_signal"]["how.detailed"][0]] = size == 216
     event = one(payload)
     assert event.sequence == MADE_AT + 168
 

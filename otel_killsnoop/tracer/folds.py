@@ -1,0 +1,91 @@
+"""Repeats that the kernel program counted instead of recording: read from the map that rests.
+
+Two maps, and an epoch that says which one the program counts in. Turning it, and waiting until no
+program runs that has seen the old one, leaves the other map at rest: it is read, and emptied once
+what was read is safe. Deleting from a map in use would lose counts.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from otel_killsnoop.tracer import bpf, contract
+
+EPOCH_BYTES = 8
+KEY = contract.around("killsnoop_fold_key", "how.number", "how.address")
+FOLD = contract.whole("killsnoop_fold")
+ENTRIES = 8192  # kinds of repeats in a second that can be told apart; beyond it none is folded
+CLEAN = 10.0  # seconds after which a map is emptied although nothing was folded in it
+MARK = 1 << 63  # in a sequence: of repeats, not of a record in the ring
+_PLACES = 13  # bits of a sequence for the place among those of one epoch: ENTRIES of them
+
+
+class Fold(NamedTuple):
+    """One entry. sequence: unique for a boot, made of epoch and place.  key, fold: its words."""
+
+    sequence: int
+    key: tuple[Any, ...]
+    fold: tuple[int, ...]
+
+
+class Folds:
+    """The two maps. descriptors: of both.  epoch: the mapped word.  folded: counted so far."""
+
+    def __init__(
+        self, descriptors: tuple[int, int], epoch: mmap.mmap, folded: Callable[[], int]
+    ) -> None:
+        self._descriptors = descriptors
+        self._memory = epoch
+        self._view = memoryview(epoch)
+        self._word = self._view[:8].cast("Q")
+        self._folded = folded
+        self._seen = 0
+        self._turned = time.monotonic()
+        self._rests = descriptors[0]
+        self._resting: list[bytes] | None = None  # keys that were read and not deleted yet
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether repeats were read that `forget` has not been told of."""
+        return self._resting is not None
+
+    def take(self, now: int) -> list[Fold]:
+        """Turn the epoch if something was folded, and read what was. now: boot ns.
+
+        Call `forget` once what was read is safe; until then there is nothing to take.
+        """
+        folded = self._folded()
+        due = time.monotonic() > self._turned + CLEAN
+        if self.unsafe or (folded == self._seen and not due):
+            return []
+        rests = self._descriptors[self._word[0] & 1]
+        self._word[0] = self._word[0] + 1
+        bpf.settle()
+        self._seen = folded
+        self._turned = time.monotonic()
+        found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
+        self._rests = rests
+        self._resting = [key for key, _ in found]
+        base = MARK | (now >> 10 & (1 << 50) - 1) << _PLACES
+        # By key, so that the same entries get the same sequences whoever reads them.
+        counted = sorted((key, FOLD.unpack(value)) for key, value in found)
+        return [
+            Fold(base | place, KEY.unpack(key), fold)
+            for place, (key, fold) in enumerate(counted)
+            if fold[2]
+        ]
+
+    def forget(self) -> None:
+        """What was taken is safe: empty the map it came from."""
+        if self._resting:
+            bpf.delete(self._rests, self._resting)
+        self._resting = None
+
+    def close(self) -> None:
+        """Unmap the epoch."""
+        self._word.release()
+        self._view.release()
+        self._memory.close()
