@@ -36,6 +36,7 @@ def tracer_options(settings: Settings) -> Options:
         cache=_cache(),
         attempts=settings.attempts,
         zero=settings.zero,
+        burst=settings.burst,
     )
 
 

@@ -105,6 +105,10 @@ OPTIONS = (
     ),
     Option("spool-limit", "", "SIZE", "256MiB", "The most that they may take there."),
     Option("ring-size", "", "SIZE", "16MiB", "Memory between kernel and agent, a power of two."),
+    Option(
+        *("fold-burst", "", "COUNT", "16"),
+        "Repeats a second that are recorded singly; more share a record. 0: all singly.",
+    ),
 )
 
 

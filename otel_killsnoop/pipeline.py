@@ -26,7 +26,8 @@ class Pipeline:
 
     offset: what to add to boot ns for unix ns, now.  made_at: the sequence of the ring's first
     byte.  selected: what the user wants of it.  signals: records of signals and attempts so far,
-    by kind.  made: records so far, by event (``signal``, ``attempt``, ``exit``).
+    by kind.  made: records so far, by event (``signal``, ``attempt``, ``exit``,
+    ``repeats``).
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Pipeline:
         self._pending: list[Request] = []
         self._trouble = False
         self.signals: dict[Facts, int] = {}
-        self.made = {"signal": 0, "attempt": 0, "exit": 0}
+        self.made = {"signal": 0, "attempt": 0, "exit": 0, "repeats": 0}
 
     @property
     def waiting(self) -> bool:
@@ -84,6 +85,12 @@ class Pipeline:
         self._take(*self._selected.of(applied.joined, applied.deaths))
         self.settle()
         return len(records)
+
+    def tell_repeats(self, events: Sequence[Event]) -> None:
+        """Record repeats that the kernel counted; they wait for nothing."""
+        applied = self._stages.apply(events, len(events))
+        self._take(*self._selected.of(applied.joined, applied.deaths))
+        self.settle()
 
     def add(self, requests: Sequence[Request]) -> None:
         """Requests of the agent's own, behind what is pending."""
@@ -128,14 +135,19 @@ class Pipeline:
 
     def _count(self, joined: list[Joined], deaths: list[Death]) -> None:
         counts = self.signals
-        attempts = 0
+        attempts = repeats = 0
+        for signal, _, _ in joined:
+            if signal.details is not None and signal.details.repeats:
+                repeats += 1
+                counts[signal.facts] = counts.get(signal.facts, 0) + signal.details.repeats - 1
         for facts, count in Counter([one.signal.facts for one in joined]).items():
             counts[facts] = counts.get(facts, 0) + count
             if facts.result in ATTEMPTS:
                 attempts += count
         if len(counts) > KINDS:
             self.signals = _fewer(counts)
-        self.made["signal"] += len(joined) - attempts
+        self.made["signal"] += len(joined) - attempts - repeats
+        self.made["repeats"] += repeats
         self.made["attempt"] += attempts
         self.made["exit"] += len(deaths)
 

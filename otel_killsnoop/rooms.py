@@ -91,6 +91,7 @@ class Rooms:
         """What is due about once a second: losses told, /proc read again if that is wished."""
         kernel = self.tracer.counts()
         self._tell_losses(kernel)
+        self._tell_repeats()
         interval = self._settings.list_process_interval
         now = time.monotonic()
         if interval and now >= self._listed + interval:
@@ -99,8 +100,11 @@ class Rooms:
 
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
+        gone = self.pipeline.abandon()
+        self._tell_repeats()
+        gone += self.pipeline.abandon()
         kernel = self.tracer.counts()
-        if gone := self.pipeline.abandon():
+        if gone:
             _log.error("%d records could not be written to the spool and are lost", gone)
             if self._shipment is not None:
                 self._shipment.abandon(gone)
@@ -115,6 +119,17 @@ class Rooms:
             sum(kernel.submitted),
             sum(kernel.lost),
         )
+
+    def _tell_repeats(self) -> None:
+        """What the kernel counted since the last time; it is let go of once it is durable."""
+        folds = self.tracer.folds
+        if not self._settings.burst or self.pipeline.pending:
+            return
+        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if taken := folds.take(now):
+            self.pipeline.tell_repeats(self._stations.folded(taken))
+        if not self.pipeline.pending:
+            folds.forget()
 
     def _tell_losses(self, kernel: KernelCounts) -> None:
         undecodable = self._stations.undecodable

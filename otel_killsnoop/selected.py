@@ -20,7 +20,8 @@ class Keep(Protocol):
 class Selected:
     """keep: None to keep all.  recorded: numbers of the signals that are recorded at all.
 
-    left_out: signals left out so far, after the kernel had submitted them; attempts apart.
+    left_out: signals left out so far, after the kernel had submitted them; attempts, and the
+    folded ones, which it had not, apart.
     """
 
     def __init__(self, keep: Keep | None, recorded: frozenset[int]) -> None:
@@ -29,6 +30,7 @@ class Selected:
         self._gone: deque[int] = deque(maxlen=REMEMBERED)
         self.left_out = 0
         self.attempts_left_out = 0
+        self.repeats_left_out = 0
 
     def of(self, joined: list[Joined], deaths: list[Death]) -> tuple[list[Joined], list[Death]]:
         """Those that are wanted. The death by a signal that was not wanted is not wanted either."""
@@ -40,6 +42,8 @@ class Selected:
                     wanted.append(one)
                 elif one.signal.facts.result in ATTEMPTS:
                     self.attempts_left_out += 1
+                elif one.signal.details is not None and one.signal.details.repeats:
+                    self.repeats_left_out += one.signal.details.repeats
                 else:
                     self.left_out += 1
                     self._gone.append(one.signal.sequence)

@@ -27,6 +27,7 @@ ATTEMPTS = ("auto", "on", "off")
 DEEPEST = 32
 INTERVALS = (0.1, 86_400.0)  # seconds
 RINGS = (64 << 10, 1 << 30)  # bytes
+BURSTS = 1_000_000  # a second
 SPOOLS = (4 << 20, 1 << 50)  # bytes; the least holds some batches of a MiB
 
 
@@ -44,9 +45,9 @@ class Settings:
     ``logfmt``, ``json`` or ``none``.  args: ``redacted``, ``full`` or ``none``.  redact_patterns:
     path of a file with more patterns of secrets.  wrappers: names of more programs that are no
     initiators.  spool_dir, spool_limit: directory; bytes, at least 4 MiB.  ring_size: bytes, a
-    power of two.  logs, metrics: where they are shipped, None when they are not.
-    metric_interval_ms: between two exports.  warnings: one line each, for whoever has a log to
-    write them to.
+    power of two.  burst: repeats a second that are recorded singly, 0 for all.  logs, metrics:
+    where they are shipped, None when they are not.  metric_interval_ms: between two exports.
+    warnings: one line each, for whoever has a log to write them to.
     """
 
     root: str
@@ -65,6 +66,7 @@ class Settings:
     spool_dir: str
     spool_limit: int
     ring_size: int
+    burst: int
     logs: Endpoint | None
     metrics: Endpoint | None
     metric_interval_ms: int
@@ -118,6 +120,7 @@ def load(
     wrappers = selection.names(said["wrappers"], faults)
     spool_dir = one("spool_dir", _path, "")
     spool_limit = one("spool_limit", lambda text: quantities.size(text, *SPOOLS), 0)
+    burst = one("fold_burst", lambda text: quantities.whole(text, 0, BURSTS), 0)
     ring_size = one("ring_size", lambda text: quantities.power_of_two(text, *RINGS), 0)
     otlp = otel.read(environment)
     faults += otlp.faults
@@ -150,6 +153,7 @@ def load(
         spool_dir,
         spool_limit,
         ring_size,
+        burst,
         otlp.logs,
         otlp.metrics,
         otlp.metric_interval,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from otel_killsnoop.model import Death, Event, Joined, Request
+from otel_killsnoop.model import Death, Event, Folded, Joined, Request
 from otel_killsnoop.processes.host import Host
 from otel_killsnoop.settings import Settings
 from otel_killsnoop.tracer.decode import Decoder
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from otel_killsnoop.records.flat import Flattener
     from otel_killsnoop.records.gap import GapEncoder
     from otel_killsnoop.records.record import Encoder
+    from otel_killsnoop.tracer.folds import Fold
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -93,6 +94,10 @@ class Stations:
     def decode(self, records: list[tuple[int, bytes]]) -> list[Event]:
         """Bytes -> events."""
         return self._decoder.decode(records)
+
+    def folded(self, folds: Iterable[Fold]) -> list[Folded]:
+        """Repeats that the kernel counted -> events."""
+        return self._decoder.folded(folds)
 
     def judge(self, events: Sequence[Event], waited: int) -> tuple[list[Event], list[Event]]:
         """What only later records tell of a signal."""

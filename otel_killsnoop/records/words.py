@@ -44,6 +44,7 @@ EVENTS = {
     "attempt": "a call that was refused, or sent signal 0; its records say `signal`",
     "exit": "a process died of a signal",
     "gap": "signals were lost",
+    "repeats": "repeats were counted in the kernel; its records say `signal`",
 }
 """What the metric of records made tells apart."""
 

@@ -48,6 +48,8 @@ def how(facts: Facts, details: Details, target_tid: int) -> list[str]:
         words.append(f"by {facts.call}")
     if facts.forged:
         words.append("forged")
+    if details.repeats:
+        words.append(f"{details.repeats:,} more of them")
     if details.group_size:
         everywhere = details.argument == -1
         words.append(f"1 of {details.group_size} in {'all' if everywhere else 'the group'}")

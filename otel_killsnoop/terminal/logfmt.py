@@ -168,6 +168,8 @@ def _details(details: Details) -> Iterator[tuple[str, str]]:
         yield "namespace", str(details.namespace)
     if details.argument is not None:
         yield "argument", str(details.argument)
+    if details.repeats:
+        yield "count", str(details.repeats)
     if details.group_size:
         yield "group.id", f"{details.group_id:016x}"
         yield "group.size", str(details.group_size)

@@ -57,6 +57,8 @@ class RunningAgent:
                 env={
                     **self.environment,
                     "KILLSNOOP_SPOOL_DIR": str(self.spool),
+                    # Each signal by itself, unless a test is about repeats.
+                    "KILLSNOOP_FOLD_BURST": "0",
                     **environment,
                 },
                 stdin=subprocess.DEVNULL,

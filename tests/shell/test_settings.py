@@ -47,6 +47,7 @@ def test_the_defaults() -> None:
         spool_dir="/var/lib/otel-killsnoop",
         spool_limit=256 << 20,
         ring_size=16 << 20,
+        burst=16,
         logs=None,
         metrics=None,
         metric_interval_ms=60_000,
