@@ -54,7 +54,8 @@ INLINE bool is_folded(const bool direct, const struct killsnoop_how *how, __u64 
 	key.source_pid = FIELD(direct, __u32, task, task_tgid);
 	key.target_pid = FIELD(direct, __u32, target, task_tgid);
 	key.source_flags = FIELD(direct, __u32, task, task_flags) & (PF_EXITING | PF_KTHREAD);
-	key.source_vpid = own_number(direct, task, key.source_pid);
+	/* Only of one that ends does it matter whether it is its namespace's first process. */
+	key.source_vpid = key.source_flags & PF_EXITING ? own_number(direct, task, key.source_pid) : 2;
 	key.how = *how;
 	fold = odd ? map_lookup(SYM(map_fold1), &key) : map_lookup(SYM(map_fold0), &key);
 	if (fold)

@@ -108,7 +108,7 @@ struct killsnoop_fold_key {
 	__u32 source_pid;
 	__u32 target_pid;
 	__u32 source_flags; /* PF_EXITING, PF_KTHREAD */
-	__u32 source_vpid;
+	__u32 source_vpid;  /* of one that is exiting, else 2 */
 	struct killsnoop_how how;
 };
 
