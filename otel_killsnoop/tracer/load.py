@@ -6,7 +6,6 @@ tp_btf first; where the kernel has not what that needs, the same program as raw 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import resource
 import time
@@ -156,7 +155,7 @@ def _attach(
             opened.callback(ring.close)
             folded = folds.Folds(
                 (made["map_fold0"], made["map_fold1"]),
-                mmap.mmap(made["map_epoch"], mmap.PAGESIZE, mmap.MAP_SHARED),
+                maps.writable(made["map_epoch"]),
                 lambda: sum(counters.by_number(by_number.all())[2]),
             )
             opened.callback(folded.close)

@@ -57,6 +57,11 @@ def _refused(name: str, options: Options, error: OSError) -> HostError:
     return KernelError(what, f"{options.ring_size} bytes of ring", cure)
 
 
+def writable(descriptor: int) -> mmap.mmap:
+    """A mapped array of at most a page, to be written to. OSError if it cannot be mapped."""
+    return mmap.mmap(descriptor, mmap.PAGESIZE, mmap.MAP_SHARED)
+
+
 def elements(descriptor: int, layout_of: Struct, count: int) -> counters.Elements:
     """The counters in a mapped array. OSError if it cannot be mapped."""
     size = -(-layout_of.size * count // mmap.PAGESIZE) * mmap.PAGESIZE

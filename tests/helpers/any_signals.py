@@ -62,6 +62,8 @@ def details() -> st.SearchStrategy[Details]:
         argument=st.none() | st.integers(-(2**31), 2**31 - 1),
         group_id=st.integers(0, 2**63 - 1),
         group_size=st.integers(0, 2**22),
+        repeats=st.integers(0, 2**40),
+        last=st.integers(0, 2**62),
         oom=st.none()
         | st.builds(OomSizes, sizes, sizes, sizes, sizes, sizes, st.integers(-1000, 1000)),
     )

@@ -141,6 +141,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         ("attempt",): 2,
         ("exit",): 0,
         ("gap",): 4,
+        ("repeats",): 0,
     }
     assert made["killsnoop.table.events.lost"] == {("fork",): 4}
     assert made["killsnoop.recursion.misses"] == {("signal",): 5}

@@ -180,6 +180,13 @@ def expected_details(details: Details | None) -> dict[str, Any]:
         "killsnoop.signal.group.id": group if details.group_id else None,
         "killsnoop.signal.group.size": details.group_size or None,
     }
+    if details.repeats:
+        seconds, rest = divmod(details.last + OFFSET, 10**9)
+        when = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        said |= {
+            "killsnoop.signal.count": details.repeats,
+            "killsnoop.signal.last_time": f"{when}.{rest:09d}Z",
+        }
     if oom := details.oom:
         said |= {
             "killsnoop.oom.total_vm": oom.total_vm,

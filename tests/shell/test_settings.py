@@ -80,6 +80,7 @@ EXAMPLES = {
     "wrappers": "doas,su-exec",
     "spool_dir": "/tmp/spool",
     "spool_limit": "1G",
+    "fold_burst": "5",
     "ring_size": "64KiB",
 }
 
