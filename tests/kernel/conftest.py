@@ -44,6 +44,15 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]
     one.end()
 
 
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
+    """One agent that records every signal of the host, older than the tests' processes."""
+    one = RunningAgent(tmp_path_factory.mktemp("everything"))
+    one.start("--print", "json", "-e", "none", "-d", "4")
+    yield one
+    one.end()
+
+
 @pytest.fixture
 def subject() -> Iterator[Callable[..., Subject]]:
     """subject(lines, *args): a process of the test's own, ended with the test."""
