@@ -40,6 +40,7 @@ def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
     pids: list[int] = []
     names: list[bytes] = []
     lines: list[bytes] = []
+    ended: list[int] = []
     lines_whole = True
     side: Side | None = parent
     last = parent
@@ -48,6 +49,8 @@ def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
         process = side.process
         pids.append(process.pid)
         names.append(name(process))
+        if process.ended:
+            ended.append(process.pid)
         line, whole = command_line(process.args, limits.ancestor)
         lines.append(line)
         lines_whole = lines_whole and whole
@@ -56,6 +59,8 @@ def ancestry_of(parent: Side, max_depth: int, limits: Limits) -> Ancestry:
         ("process.ancestors.pids", tuple(pids)),
         ("process.ancestors.names", tuple(names)),
     ]
+    if ended:
+        values.append(("process.ancestors.ended", tuple(ended)))
     if limits.ancestor and any(lines):
         values.append((ANCESTOR_LINES, tuple(lines)))
     labels = tuple(map(label, names, pids))

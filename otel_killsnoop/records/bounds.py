@@ -19,7 +19,7 @@ NAME_BYTES = 64  # a comm is 15 bytes at most, thrice that when none of them is 
 PATH_BYTES = 4096  # the kernel's PATH_MAX, for executables and cgroups
 WORD_BYTES = 256  # user, container, pod and unit names
 RESOURCE_BYTES = 8_000  # the agent's own resource attributes, all together
-RESOURCE_ATTRIBUTES = 26  # so that with all else a record stays under 100 entries
+RESOURCE_ATTRIBUTES = 24  # so that with all else a record stays under 100 entries
 
 # What a record has beside the resource: its own attributes with the longest values they can
 # have, and the fields that Loki adds as metadata (severity, scope, observed time).

@@ -69,6 +69,12 @@ SIDE = (
     _A("process.ancestors.pids", "int[]", "Process ids of the ancestors, nearest first.", "[40,1]"),
     _A("process.ancestors.names", "string[]", "Their names, in that order.", '["bash","systemd"]'),
     _A(
+        "process.ancestors.ended",
+        "int[]",
+        "Those of them that had ended by then; absent when none had.",
+        "[40]",
+    ),
+    _A(
         "process.ancestors.command_lines",
         "string[]",
         "Their command lines, at most 256 bytes each.",

@@ -62,11 +62,14 @@ class Describer:
         return pieces
 
     def ancestors(self, side: Side) -> list[Piece]:
-        """``< bash[40]``, nearest first; ``< ...`` where more are unknown or not shown."""
+        """``< bash[40]``, nearest first, ``< (bash[40])`` when it had ended by then; ``< ...``
+        where more are unknown or not shown.
+        """
         pieces: list[Piece] = []
         while side.parent is not None and len(pieces) < self._max_depth:
             side = side.parent
-            pieces.append(Piece(f"< {self.numbered(side.process)}", "faint"))
+            shown = self.numbered(side.process)
+            pieces.append(Piece(f"< ({shown})" if side.process.ended else f"< {shown}", "faint"))
         if side.parent is not None or not side.complete:
             pieces.append(MORE)
         return pieces

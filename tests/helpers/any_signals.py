@@ -38,6 +38,7 @@ def processes() -> st.SearchStrategy[Process]:
         login_user=st.none() | _TEXT,
         audit_session=st.none() | st.integers(0, 2**32 - 1),
         title=st.none() | _ARGUMENT,
+        ended=st.booleans(),
     )
 
 

@@ -60,6 +60,7 @@ def processes(draw: st.DrawFn) -> Process:
         login_user=draw(texts),
         audit_session=draw(st.none() | st.integers(0, 2**32 - 1)),
         title=draw(st.none() | st.binary(max_size=40)),
+        ended=draw(st.booleans()),
     )
 
 
@@ -119,6 +120,7 @@ def expected_side(prefix: str, side: Side) -> tuple[dict[str, Any], set[str]]:
         "process.tree": " < ".join(labels) + ("" if complete else " < ..."),
         "process.ancestors.pids": [s.process.pid for s in chain] or None,
         "process.ancestors.names": [shown(s.process.comm) for s in chain] or None,
+        "process.ancestors.ended": [s.process.pid for s in chain if s.process.ended] or None,
         "process.ancestors.command_lines": [shown(b" ".join(s.process.args)) for s in chain]
         if any(b" ".join(s.process.args) for s in chain)
         else None,

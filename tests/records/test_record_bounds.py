@@ -34,7 +34,7 @@ from otel_killsnoop.records.exit import ExitEncoder
 from otel_killsnoop.records.flat import Flattener
 from otel_killsnoop.records.record import Encoder
 
-LONG = {f"custom.attribute.number.{n:02d}": "v" * 290 for n in range(17)}
+LONG = {f"custom.attribute.number.{n:02d}": "v" * 290 for n in range(15)}
 NUMBER = 2**63 - 1
 WORD = "w" * 400
 EVERYTHING = Facts(
