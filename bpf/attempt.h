@@ -12,6 +12,9 @@
 #include "party.h"
 
 #define ERRNO_MOST 4095
+#define EPERM 1
+#define ESRCH 3
+#define PIDFS_MAGIC 0x50494446
 
 enum call_form { NO_CALL, NUMBER_SECOND, NUMBER_THIRD };
 
@@ -52,6 +55,28 @@ INLINE void arguments_of(const bool direct, bool compat, __u64 registers, __u64 
 		to[1] = FIELD(direct, __u64, registers, regs_argument2);
 		to[2] = FIELD(direct, __u64, registers, regs_argument3);
 	}
+}
+
+/* The host's number of the process that a pidfd means, 0 when that cannot be told for sure. */
+INLINE __u32 meant_by(const bool direct, __u64 task, __u64 descriptor, __s64 error)
+{
+	__u64 file = file_of(direct, task, descriptor);
+	__u64 inode, pid;
+
+	if (!file)
+		return 0;
+	if (SYM(set_pidfs)) {
+		inode = word_at(file + SYM(file_inode));
+		if (word_at(word_at(inode + SYM(inode_super)) + SYM(super_magic)) != PIDFS_MAGIC)
+			return 0;
+		pid = word_at(inode + SYM(inode_private));
+	} else {
+		/* Only of these is it certain that the kernel has found a pidfd. */
+		if (error != EPERM && error != ESRCH)
+			return 0;
+		pid = word_at(file + SYM(file_private));
+	}
+	return pid ? half_word_at(pid + SYM(pid_numbers) + SYM(upid_nr)) : 0;
 }
 
 /* Whether the user wants to hear of it: as with a signal that is raised. */

@@ -38,13 +38,9 @@ INLINE __u8 address_class(__u64 info, __s32 number, __s32 code)
 /* The directory that a file descriptor of current's is in, as kernfs numbers it. */
 INLINE __u64 directory_of(const bool direct, __u64 task, __u64 descriptor)
 {
-	__u64 files = FIELD(direct, __u64, task, task_files);
-	__u64 file, parent;
+	__u64 file = file_of(direct, task, descriptor);
+	__u64 parent;
 
-	if (!files || descriptor > 0xfffff)
-		return 0;
-	file = word_at(word_at(word_at(files + SYM(files_table)) + SYM(table_files)) +
-		       descriptor * 8);
 	if (!file)
 		return 0;
 	parent = word_at(word_at(file + SYM(file_dentry)) + SYM(dentry_parent));

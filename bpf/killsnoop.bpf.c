@@ -105,6 +105,8 @@ INLINE int on_attempt_body(const bool direct, __u64 *arguments)
 		to->argument[1] = words[1];
 		to->argument[2] = words[2];
 		__builtin_memset(to->reserved, 0, sizeof(to->reserved));
+		to->pidfd = call == (__s32)SYM(call_pidfd) ?
+				    meant_by(direct, task, words[0], -returned) : 0;
 		to->bits = compat ? KILLSNOOP_COMPAT : 0;
 		ring_submit(to, NO_WAKEUP);
 	}

@@ -202,7 +202,8 @@ struct killsnoop_attempt {
 	__s32 error;     /* errno, 0 for a signal 0 that was not refused */
 	__u64 argument[3];
 	__u8 bits;       /* KILLSNOOP_COMPAT */
-	__u8 reserved[7];
+	__u8 reserved[3];
+	__u32 pidfd;     /* the host's number of whom the first argument means, if it is a pidfd */
 };
 
 /* A new cgroup. Followed by path_size bytes of path: from its hierarchy's root, with a NUL. */

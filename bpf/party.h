@@ -71,6 +71,17 @@ INLINE __u32 namespace_of(const bool direct, __u64 task)
 				    SYM(upid_ns)) + SYM(pid_ns_inode));
 }
 
+/* The struct file behind a descriptor of current's, 0 if there is none. */
+INLINE __u64 file_of(const bool direct, __u64 task, __u64 descriptor)
+{
+	__u64 files = FIELD(direct, __u64, task, task_files);
+
+	if (!files || descriptor > 0xfffff)
+		return 0;
+	return word_at(word_at(word_at(files + SYM(files_table)) + SYM(table_files)) +
+		       descriptor * 8);
+}
+
 INLINE __u64 start_of(const bool direct, __u64 task)
 {
 	__u64 leader = FIELD(direct, __u64, task, task_group_leader);

@@ -26,6 +26,7 @@
 	X(pid_level) X(pid_numbers) X(upid_size) X(upid_nr) X(upid_ns) X(pid_ns_inode) \
 	X(sighand_action) X(action_size) X(action_handler) X(tty_name) \
 	X(files_table) X(table_files) X(file_dentry) X(dentry_parent) X(dentry_inode) X(inode_number) \
+	X(set_pidfs) X(file_inode) X(file_private) X(inode_super) X(inode_private) X(super_magic) \
 	X(css_set_default) X(css_set_v1) X(css_cgroup) X(cgroup_level) X(cgroup_kn) X(cgroup_root) \
 	X(root_hierarchy) X(kernfs_id) \
 	X(mm_arg_start) X(mm_arg_end) X(mm_total_vm) X(mm_page_tables) X(mm_rss) X(mm_rss_step) \

@@ -13,6 +13,7 @@ from otel_killsnoop.tracer.contract import signed
 from otel_killsnoop.tracer.raised import COMPAT
 
 _ATTEMPT = contract.whole("killsnoop_attempt")
+INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO: its inode on every kernel
 _TO_THREADS = frozenset({"tkill", "tgkill", "rt_tgsigqueueinfo"})
 _NUMBER_THIRD = frozenset({"tgkill", "rt_tgsigqueueinfo"})
 # What each call puts into a siginfo; of the two that are given one, what they are for.
@@ -32,7 +33,7 @@ def read(
         return None
     # fmt: off
     (
-        _, namespace, time, *source, comm, call, error, first, second, third, bits,
+        _, namespace, time, *source, comm, call, error, first, second, third, bits, pidfd,
     ) = _ATTEMPT.unpack(payload)
     # fmt: on
     named = (calls.table(machine, bool(bits & COMPAT)) or {}).get(call)
@@ -43,7 +44,9 @@ def read(
     target: int | None = None
     if named in _NUMBER_THIRD:
         target = signed(second)  # the thread; the first argument is its process
-    elif named != "pidfd_send_signal":
+    elif named == "pidfd_send_signal":
+        target, namespace = pidfd, INITIAL_NAMESPACE
+    else:
         target = meant
     if target is not None and target <= 0:
         target = None

@@ -76,7 +76,7 @@ _STRUCTS = {
     "killsnoop_attempt": _members(
         """
         kind I  namespace I  time Q  source party  call i  error i  argument 3Q
-        bits B  reserved 7x
+        bits B  reserved 3x  pidfd I
         """
     ),
     "killsnoop_cgroup": _members("kind I  path_size I  time Q  id Q  hierarchy I  reserved 4x"),

@@ -94,6 +94,15 @@ def test_a_refused_pidfd(seeing: RunningAgent, protected: subprocess.Popen[bytes
     (record,) = by(seeing, process.pid)
     assert (record["killsnoop.signal.result"], record["error.type"]) == ("refused", "EPERM")
     assert record["killsnoop.signal.call"] == "pidfd_send_signal"
+    assert record[TARGET] == protected.pid
+    process, _ = run(f"fd = os.pidfd_open({protected.pid})\nlibc.syscall(424, fd, 77, 0, 0)")
+    (record,) = by(seeing, process.pid)
+    assert (record["error.type"], record[TARGET]) == ("EINVAL", protected.pid)
+    # What is no pidfd means nobody.
+    process, _ = run("libc.syscall(424, os.open('/dev/null', 0), 12, 0, 0)")
+    (record,) = by(seeing, process.pid)
+    assert record["error.type"] == "EBADF"
+    assert TARGET not in record
 
 
 @pytest.mark.parametrize(
