@@ -19,7 +19,6 @@ pytestmark = [
 
 NOBODY = 65534
 BECOME = f"os.setresuid({NOBODY}, {NOBODY}, {NOBODY})\n"
-INT80 = "machine('53 89f8 89f3 4189c8 89d1 4489c2 cd80 5b c3')"
 TARGET = "killsnoop.target.process.pid"
 
 
@@ -108,15 +107,15 @@ def test_a_refused_pidfd(seeing: RunningAgent, protected: subprocess.Popen[bytes
 @pytest.mark.parametrize(
     ("call", "arguments"),
     [
-        ("kill", "37, {pid}, 12, 0"),
-        ("tkill", "238, {pid}, 12, 0"),
+        ("kill", "37, {pid}, 12"),
+        ("tkill", "238, {pid}, 12"),
         ("tgkill", "270, {pid}, {pid}, 12"),
     ],
 )
 def test_a_refused_call_of_a_32_bit_program(
     seeing: RunningAgent, protected: subprocess.Popen[bytes], call: str, arguments: str
 ) -> None:
-    process, _ = run(f"{BECOME}{INT80}({arguments.format(pid=protected.pid)})")
+    process, _ = run(f"{BECOME}int80({arguments.format(pid=protected.pid)})")
     (record,) = by(seeing, process.pid)
     assert (record["killsnoop.signal.result"], record["error.type"]) == ("refused", "EPERM")
     assert (record["killsnoop.signal.call"], record[TARGET]) == (call, protected.pid)

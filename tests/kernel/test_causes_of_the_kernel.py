@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from raised import NAME, one_to, run, to, told
+from real_collector import wait_until
 from running_agent import RunningAgent
 
 pytestmark = pytest.mark.kernel
@@ -19,9 +20,9 @@ FAULTS = {
                   "mmap.mmap(-1, 4096))) & 0 or 0x123456789000, 0, 1)", 11, None, "other"),
     "bus": ("f = open('/tmp/' + str(os.getpid()), 'w+b'); os.unlink(f.name); f.truncate(4096); "
             "m = mmap.mmap(f.fileno(), 4096); f.truncate(0); m[0]", 7, "BUS_ADRERR", "other"),
-    "division": ("machine('31c9 31c0 31d2 f7f1 c3')(0, 0, 0, 0)", 8, "FPE_INTDIV", None),
-    "instruction": ("machine('0f0b')(0, 0, 0, 0)", 4, "ILL_ILLOPN", None),
-    "breakpoint": ("machine('cc c3')(0, 0, 0, 0)", 5, "SI_KERNEL", None),
+    "division": ("machine('31c9 31c0 31d2 f7f1 c3')(0, 0, 0, 0, 0)", 8, "FPE_INTDIV", None),
+    "instruction": ("machine('0f0b')(0, 0, 0, 0, 0)", 4, "ILL_ILLOPN", None),
+    "breakpoint": ("machine('cc c3')(0, 0, 0, 0, 0)", 5, "SI_KERNEL", None),
     "seccomp": ("libc.prctl(38, 1, 0, 0, 0); "
                 "rules = ctypes.create_string_buffer(struct.pack('HBBIHBBIHBBIHBBI', 0x20, 0, 0, 0,"
                 " 0x15, 0, 1, 110, 6, 0, 0, 0x30000, 6, 0, 0, 0x7fff0000)); "
@@ -201,4 +202,32 @@ def test_memory_that_runs_out_blames_nobody(everything: RunningAgent, chosen: st
         assert record["killsnoop.oom.score_adj"] == (0 if chosen == "itself" else 1000)
         assert record["killsnoop.target.process.linux.cgroup"].endswith(group.name)
     finally:
+        group.rmdir()
+
+
+SHARED = (
+    # clone(CLONE_VM | SIGCHLD) on a stack of its own; the child pauses for ever.
+    "share = machine('4889fe bf11010000 31d2 4531d2 4531c0 b838000000 0f05 85c0 7401 c3 "
+    "b822000000 0f05 ebf7')\n"
+    "stack = mmap.mmap(-1, 65536)\n"
+    "top = ctypes.addressof(ctypes.c_char.from_buffer(stack)) + 65520\n"
+    "child = share(top, 0, 0, 0, 0); say(child)\n"
+)
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the machine code is x86_64's")
+def test_who_shares_the_victims_memory_goes_with_it(everything: RunningAgent) -> None:
+    top, limit = _cgroup()
+    group = top / f"killsnoop-oom-shared-{os.getpid()}"
+    group.mkdir()
+    try:
+        (group / limit).write_text(str(64 << 20))
+        process, (child,) = run(EATER + SHARED + EAT, str(group), "0")
+        assert process.returncode == -signal.SIGKILL
+        for pid in (process.pid, child):
+            assert told(one_to(everything, pid, signal.SIGKILL)) == ("oom", None, None)
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), 20, "the cgroup to be empty")
         group.rmdir()

@@ -216,3 +216,17 @@ def test_who_decided_is_behind_the_wrappers(everything: RunningAgent, how: str) 
     assert record["killsnoop.source.initiator.pid"] == process.pid
     assert record["killsnoop.source.initiator.name"].startswith("python")
     assert record["killsnoop.source.initiator.command_line"].startswith(sys.executable)
+
+
+def test_more_wrappers_may_be_named(agent: RunningAgent, tmp_path: Path) -> None:
+    """A script of one's own that only passes a kill on."""
+    script = tmp_path / "stop-it"
+    script.write_text("#!/bin/sh\nkill -CONT $1\ntrue\n")
+    script.chmod(0o755)
+    agent.start("--print", "json", "-i", "CONT", "--wrappers", "stop-it")
+    process, _ = run(f"import subprocess; subprocess.run(['{script}', '{os.getpid()}'])")
+    (record,) = agent.wait_records(
+        1, lambda one: process.pid in one.get("killsnoop.source.process.ancestors.pids", ())
+    )
+    assert record["killsnoop.source.process.executable.name"] == "stop-it"
+    assert record["killsnoop.source.initiator.pid"] == process.pid
