@@ -19,7 +19,7 @@ INLINE __u8 disposition_of(const bool direct, __u64 target, __u64 number)
 		return KILLSNOOP_BLOCKED;
 	if (!handlers)
 		return KILLSNOOP_UNKNOWN;
-	handler = word_at(handlers + SYM(sighand_action) + place * SYM(action_size) +
+	handler = word_at(handlers + SYM(sighand_action) + TIMES(place, action_size) +
 			  SYM(action_handler));
 	if (handler == 0)
 		return KILLSNOOP_DEFAULT;

@@ -59,6 +59,14 @@
 		plain_ = rdonly_cast(plain_, SYM(type_task)); \
 	plain_; })
 
+/* `number` times what a symbol says. Older verifiers (6.1's, not 6.12's) know the bounds of a
+ * product only where the factor on the left is the one that varies, and without bounds it may not
+ * be added to a pointer. LLVM would put either there. */
+#define TIMES(number, symbol) ({ \
+	__u64 product_ = (number); \
+	asm("%0 *= %1" : "+r"(product_) : "r"(SYM(symbol))); \
+	product_; })
+
 /* A pointer as a number that may be compared with anything: through memory, for the verifier
  * knows what it knows of a pointer (say, that it is not null) only while it is in a register. */
 #define AS_NUMBER(counts, pointer) ({ \

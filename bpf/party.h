@@ -52,7 +52,7 @@ INLINE __u32 namespace_pid(const bool direct, __u64 signal, __u32 host)
 	if (level > 32)
 		return 0;
 	read_kernel(&number, sizeof(number),
-		    pid + SYM(pid_numbers) + level * SYM(upid_size) + SYM(upid_nr));
+		    pid + SYM(pid_numbers) + TIMES(level, upid_size) + SYM(upid_nr));
 	return number;
 }
 
@@ -67,7 +67,7 @@ INLINE __u32 namespace_of(const bool direct, __u64 task)
 	level = FIELD(direct, __u32, pid, pid_level);
 	if (level > 32)
 		return 0;
-	return half_word_at(word_at(pid + SYM(pid_numbers) + level * SYM(upid_size) +
+	return half_word_at(word_at(pid + SYM(pid_numbers) + TIMES(level, upid_size) +
 				    SYM(upid_ns)) + SYM(pid_ns_inode));
 }
 

@@ -17,17 +17,15 @@ from otel_killsnoop.model.counts import (
 from otel_killsnoop.model.events import (
     Attempt,
     Cgroup,
-    Details,
     Event,
     Exec,
     Exit,
-    Facts,
     Folded,
     Fork,
     Oom,
-    OomSizes,
     Signal,
 )
+from otel_killsnoop.model.facts import Details, Facts, OomSizes
 from otel_killsnoop.model.processes import Death, Joined, Process, Side
 
 __all__ = [
