@@ -37,6 +37,8 @@ def findings(settings: Settings, whole: bool = True) -> list[Finding]:
         ("capabilities", _capabilities),
         ("kernel program", _program if whole else _program_is_there),
     ]
+    if settings.redact_patterns is not None:
+        looks.append(("patterns", lambda: _patterns(str(settings.redact_patterns))))
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
     return [_look(subject, look) for subject, look in looks]
@@ -52,6 +54,7 @@ def report(settings: Settings, out: TextIO) -> int:
     found = findings(settings)
     if all(one.fault is None for one in found):
         found.append(_look("tracer", lambda: _trial(settings)))
+    found.append(Finding("tracefs", "not needed: nothing of ours is a classic tracepoint", None))
     found.append(Finding("logs", _where(settings.logs is None, settings, "logs"), None))
     found.append(Finding("metrics", _where(settings.metrics is None, settings, "metrics"), None))
     for one in found:
@@ -157,6 +160,12 @@ def _spool(path: str) -> str:
         directory.write(UNFINISHED, b"can be written", durable=False)
         directory.unlink(UNFINISHED)
     return f"{path} is ours and writable"
+
+
+def _patterns(path: str) -> str:
+    from otel_killsnoop.processes import patterns
+
+    return f"{len(patterns.read(path))} patterns of secrets in {path}"
 
 
 def _trial(settings: Settings) -> str:

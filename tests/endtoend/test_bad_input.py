@@ -212,6 +212,17 @@ def test_all_that_the_host_lacks_is_told_at_once(ask: Ask, tmp_path: Path) -> No
 # --- and when all is well --------------------------------------------------------------------
 
 
+def test_patterns_that_cannot_be_read_are_told_before_anything_is_attached(
+    ask: Ask, tmp_path: Path
+) -> None:
+    patterns = tmp_path / "patterns"
+    patterns.write_text("fine\nnot fine[\n")
+    [fault] = faults(ask("--redact-patterns", str(patterns)), USAGE)
+    assert fault["on"] == f"{patterns}, line 2"
+    [fault] = faults(ask("--redact-patterns", str(tmp_path / "none")), USAGE)
+    assert str(tmp_path / "none") in fault["on"]
+
+
 def test_check_finds_nothing_here_and_says_how_it_attaches(ask: Ask, tmp_path: Path) -> None:
     done = ask("check", **SHIPS)
     assert (done.returncode, done.stderr) == (0, "")
