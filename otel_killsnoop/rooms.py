@@ -126,10 +126,13 @@ class Rooms:
         if not self._settings.burst or self.pipeline.pending:
             return
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if taken := folds.take(now):
-            self.pipeline.tell_repeats(self._stations.folded(taken))
-        if not self.pipeline.pending:
-            folds.forget()
+        try:
+            if taken := folds.take(now):
+                self.pipeline.tell_repeats(self._stations.folded(taken))
+            if not self.pipeline.pending:
+                folds.forget()
+        except OSError as error:
+            _log.error("cannot read the repeats that the kernel counted, %s", error.strerror)
 
     def _tell_losses(self, kernel: KernelCounts) -> None:
         undecodable = self._stations.undecodable

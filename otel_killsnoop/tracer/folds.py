@@ -55,7 +55,8 @@ class Folds:
     def take(self, now: int) -> list[Fold]:
         """Turn the epoch if something was folded, and read what was. now: boot ns.
 
-        Call `forget` once what was read is safe; until then there is nothing to take.
+        Call `forget` once what was read is safe; until then there is nothing to take. OSError
+        when the kernel does not hand it out: nothing is lost, the next turn but one reads it.
         """
         folded = self._folded()
         due = time.monotonic() > self._turned + CLEAN
@@ -64,9 +65,9 @@ class Folds:
         rests = self._descriptors[self._word[0] & 1]
         self._word[0] = self._word[0] + 1
         bpf.settle()
+        found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
         self._seen = folded
         self._turned = time.monotonic()
-        found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
         self._rests = rests
         self._resting = [key for key, _ in found]
         base = MARK | (now >> 10 & (1 << 50) - 1) << _PLACES

@@ -20,6 +20,7 @@ TICK = RATE // 50  # what the loop finds when it looks again after 20 ms
 NAMES = {
     "ring": "read and commit the ring",
     "decode": "decode",
+    "judge": "what later records tell",
     "table": "process table",
     "encode": "encode",
     "spool": "spool: gzip, write, fsync",
@@ -72,10 +73,10 @@ def _lives(rounds: int, sink: Sink, captured: Captured, count: int, kind: str) -
     rows = _rows()
     for _ in range(rounds):
         one = _replayed(captured, BACKLOG, sink, rows, count)
-    events = len(captured.payloads) / count
+    events, records = len(captured.payloads) / count, one.records / one.joined
     source = (
         f"{count:,} pairs born and gone: {events:.1f} events a signal with fork, exec and exit, "
-        "and whatever else ran meanwhile"
+        f"and whatever else ran meanwhile; {records:.1f} records a signal with those of deaths"
     )
     title = f"agent: a record when all pairs are different, {kind}, CPU of one core"
     _print(title, rows, one, 40, source)
@@ -93,14 +94,14 @@ def _replayed(
     assert 0 <= others < 100, f"{one.joined} records of {count}"
     assert one.strange <= 2 * others, f"{one.strange} sides are not known"
     for stage, spent in one.spent.items():
-        rows[stage].values.append(spent / one.joined / 1000)
+        rows[stage].values.append(spent / one.records / 1000)
     return one
 
 
 def _print(title: str, rows: Mapping[str, Row], last: Replay, budget: float, source: str) -> None:
     rows[ALL].note(f"budget {budget:.0f}")
     rate = Row("records on one core", "1/s", [1e6 / one for one in rows[ALL].values])
-    size = last.bytes / last.joined
-    each = last.joined / last.requests
+    size = last.bytes / last.records
+    each = last.records / last.requests
     notes = [f"{source}.", f"{size:,.0f} bytes a record before gzip, {each:.0f} records a request."]
     table(title, [*rows.values(), rate], notes)

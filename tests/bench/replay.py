@@ -14,21 +14,24 @@ from typing import TypeVar
 
 from made_ring import PAGE, Writer
 
-from otel_killsnoop.model import Event, Joined, Request
+from otel_killsnoop.model import Death, Event, Joined, Request
 from otel_killsnoop.pipeline import Pipeline
 from otel_killsnoop.processes.host import Host
 from otel_killsnoop.processes.table import Applied
+from otel_killsnoop.records.exit import ExitEncoder
 from otel_killsnoop.records.record import Encoder
 from otel_killsnoop.records.resource import agent_resource
+from otel_killsnoop.selected import Selected
 from otel_killsnoop.shipping.courier import Courier
 from otel_killsnoop.shipping.endpoint import Endpoint
 from otel_killsnoop.shipping.http import HttpTransport
 from otel_killsnoop.shipping.spool import Spool
 from otel_killsnoop.tracer import load
 from otel_killsnoop.tracer.decode import Decoder
+from otel_killsnoop.tracer.judge import Judge
 from otel_killsnoop.tracer.ring import Ring, map_ring
 
-STAGES = ("ring", "decode", "table", "encode", "spool", "post")
+STAGES = ("ring", "decode", "judge", "table", "encode", "spool", "post")
 ALL = "all together"
 _BOOT_ID = "00000000-0000-4000-8000-000000000000"
 _DEPTH = 8
@@ -37,18 +40,19 @@ T = TypeVar("T")
 
 
 class Captured:
-    """payloads: of the ring's records, in order.  made_at: of the ring."""
+    """payloads: of the ring's records, in order.  made_at: of the ring.  number: the signal."""
 
-    def __init__(self, payloads: list[bytes], made_at: int) -> None:
+    def __init__(self, payloads: list[bytes], made_at: int, number: int) -> None:
         self.payloads = payloads
         self.made_at = made_at
+        self.number = number
 
 
 @contextlib.contextmanager
 def capture(number: int) -> Iterator[Captured]:
     """All that the ring brings inside the context, with this signal alone among the signals."""
     tracer = load.attach(load.Options(recorded=frozenset({number}), ring_size=64 << 20))
-    found = Captured([], tracer.made_at)
+    found = Captured([], tracer.made_at, number)
     end = threading.Event()
 
     def keep() -> bool:
@@ -81,14 +85,14 @@ def capture(number: int) -> Iterator[Captured]:
 class Replay:
     """One run of captured records. spent: CPU ns by stage, and `ALL`.
 
-    joined: signals.  strange: sides of them without a name or a parent.  requests, bytes: what
-    was made of them, not compressed.  url: a sink's.
+    joined: signals.  records: those of deaths too.  strange: sides of signals without a name or
+    a parent.  requests, bytes: what was made of them, not compressed.  url: a sink's.
     batch: records that come at a time, at most what the pipeline reads at a time.
     """
 
     def __init__(self, captured: Captured, batch: int, url: str) -> None:
         self.spent = dict.fromkeys((*STAGES, ALL), 0)
-        self.joined = self.requests = self.bytes = self.strange = 0
+        self.joined = self.records = self.requests = self.bytes = self.strange = 0
         self._batch = batch
         with contextlib.ExitStack() as opened:
             directory = opened.enter_context(tempfile.TemporaryDirectory())
@@ -99,10 +103,14 @@ class Replay:
             self._host = Host("/")
             self._host.seed()
             self._decoder = Decoder(captured.made_at)
-            self._encoder = Encoder(agent_resource("/"), _BOOT_ID, _DEPTH, 0)
+            self._judge = Judge()
+            made_of = (agent_resource("/"), _BOOT_ID, _DEPTH, 0)
+            of, cgroup = self._host.initiators.of, self._host.cgroup
+            self._encoder = Encoder(*made_of, initiator=of, cgroup=cgroup)
+            self._exits = ExitEncoder(*made_of, target=self._encoder.target)
             self._run(captured, opened)
             assert self._decoder.undecodable == 0
-            assert self._spool.counts().delivered == self.joined
+            assert self._spool.counts().delivered == self.records
 
     def _run(self, captured: Captured, opened: contextlib.ExitStack) -> None:
         parts, ends, end = [], [], 0
@@ -116,7 +124,13 @@ class Replay:
         writer.memory[2 * PAGE : 2 * PAGE + end] = b"".join(parts)
         ring = opened.enter_context(contextlib.closing(map_ring(writer.fd, size)))
         pipeline = Pipeline(
-            _Ring(ring, self._timed), captured.made_at, self, self._put, None, time.time_ns
+            _Ring(ring, self._timed),
+            captured.made_at,
+            self,
+            self._put,
+            None,
+            time.time_ns,
+            Selected(None, frozenset({captured.number})),
         )
         for at in range(self._batch - 1, len(ends) + self._batch - 1, self._batch):
             writer.advance(ends[min(at, len(ends) - 1)])
@@ -136,6 +150,9 @@ class Replay:
     def decode(self, records: list[tuple[int, bytes]]) -> list[Event]:
         return self._timed("decode", lambda: self._decoder.decode(records))
 
+    def judge(self, events: Sequence[Event], waited: int) -> tuple[list[Event], list[Event]]:
+        return self._timed("judge", lambda: self._judge.judge(events, waited))
+
     def apply(self, events: Sequence[Event], waited: int) -> Applied:
         applied = self._timed("table", lambda: self._host.table.apply(events, waited))
         before = time.process_time_ns()
@@ -152,12 +169,22 @@ class Replay:
             "encode", lambda: self._encoder.encode(joined, offset_ns, time.time_ns())
         )
 
+    def encode_deaths(self, deaths: Sequence[Death], offset_ns: int) -> list[Request]:
+        return self._timed(
+            "encode", lambda: self._exits.encode(deaths, offset_ns, time.time_ns())
+        )
+
     def flat(self, joined: Joined, offset_ns: int) -> dict[str, object]:
         """For what is printed, and nothing is."""
         return {}
 
+    def flat_death(self, death: Death, offset_ns: int) -> dict[str, object]:
+        """The same."""
+        return {}
+
     def _put(self, request: Request) -> None:
         self.requests += 1
+        self.records += request.records
         self.bytes += len(request.body)
         self._timed("spool", lambda: self._spool.put(request))
         self._timed("post", lambda: self._courier.step(10.0))
