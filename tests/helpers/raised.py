@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from real_processes import PYTHON
@@ -48,6 +49,23 @@ def run(lines: str, *arguments: str, **options: Any) -> tuple[subprocess.Popen[s
     )
     output, _ = process.communicate(timeout=30)
     return process, [int(word) for word in output.split()]
+
+
+@contextlib.contextmanager
+def held(lines: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """As `run`, but behind ``hold()`` in its lines it waits until the test is done with it."""
+    process = subprocess.Popen(
+        [*PYTHON, "-c", PRELUDE + "def hold(): sys.stdin.readline()\n" + lines],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    numbers = [int(word) for word in process.stdout.readline().split()]
+    try:
+        yield process, numbers
+    finally:
+        process.communicate("\n", timeout=30)
 
 
 def to(

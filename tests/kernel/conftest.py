@@ -48,7 +48,9 @@ def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
     """One agent that records every signal of the host, older than the tests' processes."""
     one = RunningAgent(tmp_path_factory.mktemp("everything"))
-    one.start("--print", "json", "-e", "none", "-d", "4")
+    # Others' floods shall not drown what the tests look for.
+    one.start("--print", "json", "-e", "none", "-d", "4", "--fold-burst", "16",
+              "--ring-size", "64MiB")  # fmt: skip
     yield one
     one.end()
 

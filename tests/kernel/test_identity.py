@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from raised import NAME, one_to, run
+from raised import NAME, held, one_to, run
 from running_agent import Record, RunningAgent
 
 pytestmark = pytest.mark.kernel
@@ -25,7 +25,7 @@ def ancestors(record: Record) -> list[int]:
 
 def test_who_forked_a_daemon_stays_in_its_tree(everything: RunningAgent) -> None:
     """The middle one is dead, and marked; the kernel's parent is another by now."""
-    process, (middle, daemon, parent) = run(
+    with held(
         "r, w = os.pipe(); middle = os.fork()\n"
         "if not middle:\n daemon = os.fork()\n if daemon: os._exit(0)\n os.setsid()\n"
         " while os.getppid() == os.getpgrp(): pass\n "
@@ -35,24 +35,24 @@ def test_who_forked_a_daemon_stays_in_its_tree(everything: RunningAgent) -> None
         "daemon = next(int(p) for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())"
         " and open(f'/proc/{p}/cmdline', 'rb').read() == open('/proc/self/cmdline', 'rb').read())\n"
         "parent = int(open(f'/proc/{daemon}/stat').read().rpartition(')')[2].split()[1])\n"
-        "os.kill(daemon, 12); time.sleep(.5); say(middle, daemon, parent); os.kill(daemon, 9)"
-    )
-    record = one_to(everything, daemon, NUMBER)
+        "os.kill(daemon, 12); say(middle, daemon, parent); hold(); os.kill(daemon, 9)"
+    ) as (process, (middle, daemon, parent)):
+        record = one_to(everything, daemon, NUMBER)
     assert ancestors(record)[:2] == [middle, process.pid]
     assert record[f"{SIDE}.ancestors.ended"] == [middle]
     assert record[f"{SIDE}.parent_pid"] == parent != middle
 
 
 def test_a_subreaper_is_the_parent_and_no_forebear(everything: RunningAgent) -> None:
-    process, (middle, child) = run(
+    with held(
         "libc.prctl(36, 1, 0, 0, 0); r, w = os.pipe(); middle = os.fork()\n"
         "if not middle:\n child = os.fork()\n"
         f" if not child:\n  {WAITS}  signal.pause()\n"
         " os.read(r, 1); os.write(w, b'%d' % child); os._exit(0)\n"
         "os.waitpid(middle, 0); child = int(os.read(r, 9))\n"
-        "os.kill(child, 12); time.sleep(.5); say(middle, child); os.kill(child, 9)"
-    )
-    record = one_to(everything, child, NUMBER)
+        "os.kill(child, 12); say(middle, child); hold(); os.kill(child, 9)"
+    ) as (process, (middle, child)):
+        record = one_to(everything, child, NUMBER)
     assert ancestors(record)[:2] == [middle, process.pid]
     assert record[f"{SIDE}.parent_pid"] == process.pid
 
@@ -105,14 +105,14 @@ def test_posix_spawn(everything: RunningAgent) -> None:
 
 def test_a_title_is_told_beside_the_truth(everything: RunningAgent) -> None:
     """The arguments overwritten in memory, as setproctitle does it."""
-    process, _ = run(
+    with held(
         "signal.signal(12, signal.SIG_IGN)\n"
         "start, end = map(int, open('/proc/self/stat').read().rpartition(')')[2].split()[45:47])\n"
         "m = open('/proc/self/mem', 'r+b', 0); m.seek(start)\n"
         "m.write(b'idle: worker of nobody'.ljust(end - start, b'\\0'))\n"
-        "os.kill(os.getpid(), 12); time.sleep(.3)"
-    )
-    record = one_to(everything, process.pid, NUMBER)
+        "os.kill(os.getpid(), 12); say(1); hold()"
+    ) as (process, _):
+        record = one_to(everything, process.pid, NUMBER)
     assert record[f"{SIDE}.command_args"] == process.args
     assert record[f"{SIDE}.title"] == "idle: worker of nobody"
 
