@@ -170,9 +170,7 @@ class Replay:
         )
 
     def encode_deaths(self, deaths: Sequence[Death], offset_ns: int) -> list[Request]:
-        return self._timed(
-            "encode", lambda: self._exits.encode(deaths, offset_ns, time.time_ns())
-        )
+        return self._timed("encode", lambda: self._exits.encode(deaths, offset_ns, time.time_ns()))
 
     def flat(self, joined: Joined, offset_ns: int) -> dict[str, object]:
         """For what is printed, and nothing is."""
