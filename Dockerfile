@@ -1,11 +1,13 @@
 # otel-killsnoop in a container: one image for every kernel with BTF from 5.8 on.
 #
-#     podman run --network=host --cap-drop=all --cap-add=BPF --cap-add=PERFMON \
+#     podman run --network=host --cap-drop=all --cap-add=BPF --cap-add=PERFMON --read-only \
+#         --security-opt no-new-privileges --security-opt seccomp=config/seccomp.json \
 #         --volume /proc:/host/proc:ro --volume killsnoop:/var/lib/otel-killsnoop otel-killsnoop
 #
 # SYS_PTRACE may be added: it shows the executable's path of processes older than the agent.
-# Where the default seccomp profile forbids bpf(2) all the same (podman of Debian 12), give it the
-# one that tools/seccomp.py prints.
+# The seccomp profile has what the agent calls and nothing else: so it goes with no-new-privileges,
+# or the runtime would put it on while it still changes users. Without it, the default profile of
+# some runtimes (podman of Debian 12) forbids bpf(2), capability or not.
 #
 # Everything else is said by environment variables. It runs as uid 0, though with no more than the
 # capabilities above: only for uid 0 does a container runtime turn granted capabilities into
@@ -45,7 +47,9 @@ LABEL org.opencontainers.image.title="otel-killsnoop" \
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         ca-certificates python3 \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
+    # A volume that is made there takes this mode.
+    && mkdir --mode=0700 /var/lib/otel-killsnoop
 COPY --from=build /opt/otel-killsnoop /opt/otel-killsnoop
 ENV PATH=/opt/otel-killsnoop/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \

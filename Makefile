@@ -13,7 +13,7 @@ agent := .venv/bin/otel-killsnoop
 program := otel_killsnoop/tracer/killsnoop.bpf.json
 compiler := otel_killsnoop/tracer/compile.py otel_killsnoop/tracer/program.py
 
-.PHONY: help setup setup-run run check test bench collector image image-test lock clean
+.PHONY: help setup setup-run run check test nightly bench collector image image-test lock sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,9 @@ test: check ## the checks and every test but the image's; ARGS= goes to pytest
 	@tools/collector >/dev/null
 	@$(python) -m pytest $(ARGS)
 
+nightly: setup ## what takes too long for `make test`: a million samples of hostile bytes
+	@$(python) -m pytest -m nightly $(ARGS)
+
 bench: setup ## the figures: cost in the kernel and in the agent, beside Debian's sigsnoop
 	@tools/packages libbpf-tools
 	@$(python) tests/bench $(ARGS)
@@ -60,6 +63,9 @@ image-test: setup image ## build the image, run it beside a real Collector, see 
 
 lock: ## write the lock files anew, within what pyproject.toml allows (needs uv)
 	@tools/lock
+
+sbom: ## write dist/otel-killsnoop.cdx.json: what the agent is made of, as CycloneDX
+	@tools/sbom
 
 clean: ## remove what make made here; the user's cache directory is left alone
 	@rm -rf .venv $(program) .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -18,7 +18,8 @@ terminal or as OpenTelemetry logs.
 
 \b
 run     record signals; what is done when no command is given
-check   what this host lacks for it, and the cure; takes the options of run
+check   what this host lacks for it, and the cure; takes the options of run;
+        with --live what the agent that runs here may do
 fields  every attribute and metric, as Markdown
 
 Options may stand before or after the command. Each is an environment variable as well:
@@ -54,6 +55,7 @@ _COMMAND = click.version_option(__version__, prog_name=PROGRAM, message="%(prog)
                 ["command"], type=click.Choice(("run", "check", "fields")), default="run"
             ),
             *map(_option, OPTIONS),
+            click.Option(["--live"], is_flag=True, help="Of check: how the agent runs here."),
         ],
         help=HELP,
         epilog=EPILOG,
@@ -63,10 +65,14 @@ _COMMAND = click.version_option(__version__, prog_name=PROGRAM, message="%(prog)
 
 
 class Parsed(NamedTuple):
-    """command: ``run``, ``check`` or ``fields``.  values: for `settings.load`."""
+    """command: ``run``, ``check`` or ``fields``.  values: for `settings.load`.
+
+    live: whether ``check`` shall look at the agent that runs instead.
+    """
 
     command: str
     values: dict[str, object]
+    live: bool
 
 
 def parse(arguments: Sequence[str]) -> Parsed | None:
@@ -84,4 +90,7 @@ def parse(arguments: Sequence[str]) -> Parsed | None:
         said = error.format_message().rstrip(".")
         cure = f"{PROGRAM} --help lists what there is"
         raise UsageError(said[:1].lower() + said[1:], cure=cure) from error
-    return Parsed(str(values.pop("command")), values)
+    command, live = str(values.pop("command")), bool(values.pop("live"))
+    if live and command != "check":
+        raise UsageError(f"no option of {command}", "--live", f"say {PROGRAM} check --live")
+    return Parsed(command, values, live)

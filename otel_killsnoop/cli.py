@@ -44,7 +44,7 @@ def main() -> NoReturn:
 
 def _main(arguments: Sequence[str]) -> int:
     try:
-        command, values = "run", dict[str, object]()
+        command, values, live = "run", dict[str, object](), False
         # An agent is configured by its environment as a rule, and click takes 20 ms to import.
         if list(arguments) not in ([], ["run"]):
             from otel_killsnoop.arguments import parse
@@ -52,8 +52,8 @@ def _main(arguments: Sequence[str]) -> int:
             parsed = parse(arguments)
             if parsed is None:
                 return 0
-            command, values = parsed
-        return _run(command, values)
+            command, values, live = parsed
+        return _run(command, values, live)
     except ConfigurationFaults as error:
         for fault in error.faults:
             _say(str(fault))
@@ -63,7 +63,7 @@ def _main(arguments: Sequence[str]) -> int:
         return error.exit_code
 
 
-def _run(command: str, values: dict[str, object]) -> int:
+def _run(command: str, values: dict[str, object], live: bool) -> int:
     if command == "fields":
         from otel_killsnoop.records.fields import fields_table
 
@@ -71,6 +71,10 @@ def _run(command: str, values: dict[str, object]) -> int:
         return 0
     settings = load(values, os.environ, sys.stdout.isatty())
     environment.scrub(os.environ)
+    if live:
+        from otel_killsnoop import live as of_running
+
+        return of_running.report(settings, sys.stdout)
     if command == "check":
         from otel_killsnoop.preflight import report
 

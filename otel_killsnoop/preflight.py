@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from otel_killsnoop import privileges
 from otel_killsnoop.errors import HostError, KernelError, KillsnoopError, PrivilegeError
 from otel_killsnoop.settings import Settings
 
 if TYPE_CHECKING:
     from otel_killsnoop.tracer.load import Tracer
-
-CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39
 
 
 class Finding(NamedTuple):
@@ -41,7 +39,7 @@ def findings(settings: Settings, whole: bool = True) -> list[Finding]:
         looks.append(("patterns", lambda: _patterns(str(settings.redact_patterns))))
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
-    return [_look(subject, look) for subject, look in looks]
+    return [look(subject, at) for subject, at in looks]
 
 
 def faults(settings: Settings) -> list[KillsnoopError]:
@@ -53,21 +51,28 @@ def report(settings: Settings, out: TextIO) -> int:
     """Print every finding, those of a trial load too; 0 when the agent can run here, else 78."""
     found = findings(settings)
     if all(one.fault is None for one in found):
-        found.append(_look("tracer", lambda: _trial(settings)))
+        found.append(look("tracer", lambda: _trial(settings)))
     found.append(Finding("tracefs", "not needed: nothing of ours is a classic tracepoint", None))
     found.append(Finding("logs", _where(settings.logs is None, settings, "logs"), None))
     found.append(Finding("metrics", _where(settings.metrics is None, settings, "metrics"), None))
+    status = tell(found, out)
+    for warning in settings.warnings:
+        out.write(f"note  {'settings':<14}  {warning}\n")
+    return status
+
+
+def tell(found: list[Finding], out: TextIO) -> int:
+    """Print findings; 0 when none of them is a fault, else 78."""
     for one in found:
         mark = "ok  " if one.fault is None else "FAIL"
         out.write(f"{mark}  {one.subject:<14}  {one.fault or one.text}\n")
-    for warning in settings.warnings:
-        out.write(f"note  {'settings':<14}  {warning}\n")
     return HostError.exit_code if any(one.fault for one in found) else 0
 
 
-def _look(subject: str, look: Callable[[], str]) -> Finding:
+def look(subject: str, at: Callable[[], str]) -> Finding:
+    """What `at` says, or the `KillsnoopError` that it raises."""
     try:
-        return Finding(subject, look(), None)
+        return Finding(subject, at(), None)
     except KillsnoopError as error:
         return Finding(subject, "", error)
 
@@ -122,22 +127,12 @@ def _btf() -> str:
 
 
 def _capabilities() -> str:
-    effective = effective_capabilities()
-    held = {bit for bit in (CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF) if effective >> bit & 1}
-    if CAP_SYS_ADMIN not in held and not {CAP_BPF, CAP_PERFMON} <= held:
-        names = {CAP_BPF: "CAP_BPF", CAP_PERFMON: "CAP_PERFMON"}
-        missing = " and ".join(name for bit, name in names.items() if bit not in held)
+    effective = privileges.effective()
+    missing = {privileges.BPF, privileges.PERFMON} - effective
+    if missing and privileges.SYS_ADMIN not in effective:
         cure = "run as root, or grant them (container: --cap-add=BPF --cap-add=PERFMON)"
-        raise PrivilegeError("a capability is missing", missing, cure)
+        raise PrivilegeError("a capability is missing", privileges.names(missing), cure)
     return "CAP_BPF and CAP_PERFMON are there"
-
-
-def effective_capabilities(status: Path = Path("/proc/self/status")) -> int:
-    """This process's effective capabilities, a bit each."""
-    for line in status.read_text("ascii", "replace").splitlines():
-        if line.startswith("CapEff:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def _program() -> str:

@@ -13,6 +13,7 @@ from otel_killsnoop.losses import Losses
 from otel_killsnoop.model import KernelCounts, ShippingCounts
 from otel_killsnoop.pipeline import BATCH, Pipeline
 from otel_killsnoop.preflight import attempts
+from otel_killsnoop.retreat import retreat
 from otel_killsnoop.selected import Selected
 from otel_killsnoop.settings import Settings
 from otel_killsnoop.shipment import Shipment
@@ -73,6 +74,7 @@ class Rooms:
         for warning in settings.warnings:
             _log.warning("%s", warning)
         known = self._stations.host.seed()
+        retreat(settings, self.tracer.answers)  # before anything is started that has threads
         if self._shipment is not None:
             self._shipment.start(self._counts)
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []

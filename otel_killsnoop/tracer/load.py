@@ -74,6 +74,19 @@ class Tracer:
             counters.refused(by_number),
         )
 
+    def answers(self) -> bool:
+        """Whether the kernel lets this process, as it is now, ask for what the tracer holds.
+
+        Before Linux 5.19 it may want CAP_BPF for that, later only for what is made.
+        """
+        try:
+            bpf.recursion_misses(self._programs["signal"])
+        except PermissionError:
+            return False
+        except OSError:
+            return True  # it has an answer, if not this one
+        return True
+
     def detach(self) -> None:
         """No event from here on: when this returns, the last record is in the ring."""
         _close_all(self._links)

@@ -26,11 +26,13 @@ class RunningAgent:
 
     directory: an empty one; its spool is ``directory/spool`` and its output ``directory/out``.
     environment: of the next start, without any OTEL_* or KILLSNOOP_* variable of the tests' own.
+    command: what it is run by, `COMMAND` but where it is run in a place of its own.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.spool = directory / "spool"
+        self.command = COMMAND
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -53,7 +55,7 @@ class RunningAgent:
             (self.directory / "log").open("ab") as log,
         ):
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *COMMAND, "run", *arguments],
+                ["setpriv", "--pdeathsig", "TERM", *self.command, "run", *arguments],
                 env={
                     **self.environment,
                     "KILLSNOOP_SPOOL_DIR": str(self.spool),

@@ -38,7 +38,7 @@ def test_the_document_has_every_option_with_its_variable_and_default() -> None:
 
 def test_the_document_has_no_option_that_does_not_exist() -> None:
     flags = set(re.findall(r"--[a-z][a-z-]*", DOCUMENT))
-    assert flags == {option.flag for option in OPTIONS} | {"--help", "--version"}
+    assert flags == {option.flag for option in OPTIONS} | {"--help", "--version", "--live"}
     names = set(re.findall(r"KILLSNOOP_\w+", DOCUMENT))
     assert names == {option.variable for option in OPTIONS}
 

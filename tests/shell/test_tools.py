@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import subprocess
@@ -64,32 +63,6 @@ def test_without_a_terminal_make_passes_sigterm_on(makefile: Path) -> None:
         make.terminate()
         _, errors = make.communicate(timeout=20)
     assert "run] Error 7" in errors  # the program's own status, by its own SIGTERM handler
-
-
-def test_the_seccomp_profile_lets_two_calls_through(tmp_path: Path) -> None:
-    default = {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "syscalls": [
-            {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
-            {"names": ["bpf", "mount"], "action": "SCMP_ACT_ERRNO", "excludes": {"caps": ["X"]}},
-            {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["X"]}},
-        ],
-    }
-    path = tmp_path / "default.json"
-    path.write_text(json.dumps(default))
-    printed = subprocess.check_output([sys.executable, TOOLS / "seccomp.py", path], text=True)
-    profile = json.loads(printed)
-    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
-    assert profile["syscalls"] == [
-        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW"},
-        {"names": ["mount"], "action": "SCMP_ACT_ERRNO", "excludes": {"caps": ["X"]}},
-        {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_BPF"]}},
-        {
-            "names": ["perf_event_open"],
-            "action": "SCMP_ACT_ALLOW",
-            "includes": {"caps": ["CAP_PERFMON"]},
-        },
-    ]
 
 
 def refusal(*command: str | Path, stdin: str = "", **environment: str) -> str:
