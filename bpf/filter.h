@@ -75,4 +75,42 @@ INLINE bool is_ignored(const bool direct, __u64 task)
 	       same_name(name[0], name[1], SYM(set_comm3_low), SYM(set_comm3_high));
 }
 
+/* The effective user of a task, as records have it. */
+INLINE __u32 user_of(const bool direct, __u64 task)
+{
+	__u64 cred = FIELD(direct, __u64, task, task_cred);
+
+	return cred ? FIELD(direct, __u32, cred, cred_uid) : ~0u;
+}
+
+INLINE bool is_source_user_ignored(__u32 user)
+{
+	return user == (__u32)SYM(set_source_uid0) ||
+	       (SYM(set_source_uids) > 1 && user == (__u32)SYM(set_source_uid1)) ||
+	       (SYM(set_source_uids) > 2 && user == (__u32)SYM(set_source_uid2)) ||
+	       (SYM(set_source_uids) > 3 && user == (__u32)SYM(set_source_uid3));
+}
+
+INLINE bool is_target_user_ignored(__u32 user)
+{
+	return user == (__u32)SYM(set_target_uid0) ||
+	       (SYM(set_target_uids) > 1 && user == (__u32)SYM(set_target_uid1)) ||
+	       (SYM(set_target_uids) > 2 && user == (__u32)SYM(set_target_uid2)) ||
+	       (SYM(set_target_uids) > 3 && user == (__u32)SYM(set_target_uid3));
+}
+
+/* Whether one of the two sides is one that the user asked not to hear of. */
+INLINE bool is_left_out(const bool direct, __u64 *arguments, __u64 task,
+			struct killsnoop_counts *counts)
+{
+	if ((SYM(set_comms) || SYM(set_source_uids)) && is_sent(direct, arguments[1], counts)) {
+		if (SYM(set_comms) && is_ignored(direct, task))
+			return true;
+		if (SYM(set_source_uids) && is_source_user_ignored(user_of(direct, task)))
+			return true;
+	}
+	return SYM(set_target_uids) &&
+	       is_target_user_ignored(user_of(direct, PLAIN(direct, arguments[2])));
+}
+
 #endif

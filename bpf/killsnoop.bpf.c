@@ -33,13 +33,12 @@ INLINE int on_signal_body(const bool direct, __u64 *arguments)
 	counts->sequence++;
 	ORDER();
 	counts->generated[number]++;
-	if (is_excluded(number)) {
+	if (is_excluded(number) || SYM(set_results) >> (arguments[4] & 7) & 1) {
 		counts->filtered[number]++;
 	} else {
 		__u64 task = current_task(direct);
 
-		if (SYM(set_comms) && is_sent(direct, arguments[1], counts) &&
-		    is_ignored(direct, task)) {
+		if (is_left_out(direct, arguments, task, counts)) {
 			counts->filtered[number]++;
 		} else {
 			enum fate fate = signal_fate(direct, arguments, counts, task);

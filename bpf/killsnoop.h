@@ -18,6 +18,7 @@
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
 #define KILLSNOOP_ARGS_SHORT 512 /* likewise when little of the ring is free */
 #define KILLSNOOP_PATH 4096    /* bytes of the path given to exec, its NUL included */
+#define KILLSNOOP_UIDS 4       /* users of either side whose signals are left out */
 #define KILLSNOOP_COMMS 4      /* ignored source names compared in line; more go by a hash map */
 #define KILLSNOOP_TTY 32       /* bytes of a terminal's name carried, a NUL at the end */
 #define KILLSNOOP_LEVELS 4     /* nested PID namespaces whose numbers a fork record carries */

@@ -37,6 +37,9 @@ def tracer_options(settings: Settings) -> Options:
         attempts=settings.attempts,
         zero=settings.zero,
         burst=settings.burst,
+        results=settings.ignore_results,
+        source_uids=settings.ignore_source_uids,
+        target_uids=settings.ignore_target_uids,
     )
 
 

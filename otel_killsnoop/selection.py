@@ -21,12 +21,17 @@ class Filters(NamedTuple):
     """What --exclude and --include come to; here when there are none.
 
     named: signals that an --include names.  passing: those of which any can pass.  comms: command
-    names of which no signal passes.  keep: what is left for user space, if anything.
+    names of which no signal passes.  results: of which none passes, by the kernel's numbers.
+    source_uids, target_uids: users from whom, and to whom, the kernel lets none pass.  keep: what
+    is left for user space, if anything.
     """
 
     named: frozenset[int] = frozenset()
     passing: frozenset[int] = EVERY
     comms: tuple[bytes, ...] = ()
+    results: frozenset[int] = frozenset()
+    source_uids: tuple[int, ...] = ()
+    target_uids: tuple[int, ...] = ()
     keep: Filter | None = None
 
 

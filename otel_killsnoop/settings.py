@@ -38,7 +38,9 @@ class Settings:
     root: where the host's ``/proc`` is found.  log_level: ``debug`` to ``critical``.  recorded:
     numbers of the Unix signals that are recorded, of 1 to 64; the others are only counted.
     ignore_source_comm: command names as the kernel has them, at most 15 bytes, whose signals are
-    only counted.  keep: judges what is left of the filters after the kernel, None if nothing is.
+    only counted.  ignore_results, ignore_source_uids, ignore_target_uids: what the kernel leaves
+    out besides, by its number of a result and by users.
+    keep: judges what is left of the filters after the kernel, None if nothing is.
     attempts: ``auto``, ``on`` or ``off``.  zero: whether calls that send signal 0 are recorded,
     never with attempts off.  max_tree_depth: ancestors of each side, 0 to 32.
     list_process_interval: seconds between re-reads of /proc, 0 for never.  print: ``tree``,
@@ -54,6 +56,9 @@ class Settings:
     log_level: str
     recorded: frozenset[int]
     ignore_source_comm: tuple[bytes, ...]
+    ignore_results: frozenset[int]
+    ignore_source_uids: tuple[int, ...]
+    ignore_target_uids: tuple[int, ...]
     keep: Filter | None
     attempts: str
     zero: bool
@@ -141,6 +146,9 @@ def load(
         log_level,
         numbers - {0},
         tuple(dict.fromkeys((*ignored, *asked.comms))),
+        asked.results,
+        asked.source_uids,
+        asked.target_uids,
         asked.keep,
         attempts,
         0 in numbers,

@@ -116,6 +116,9 @@ def attach(options: Options) -> Tracer:
         options.zero,
         options.ring_size,
         options.burst,
+        options.results,
+        options.source_uids,
+        options.target_uids,
     )
     values = symbols.values(known, wishes, os.uname().machine)
     with contextlib.suppress(ValueError, OSError):

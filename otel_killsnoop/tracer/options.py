@@ -9,6 +9,8 @@ from dataclasses import dataclass
 class Options:
     """recorded: signal numbers.  ignored: source command names.  ring_size: bytes, a power of two.
 
+    results: those of which signals are left out, by the kernel's number.  source_uids,
+    target_uids: users of either side whose signals are left out, at most four.
     root: under which the host's /proc is.  cache: a directory for what is known of the kernel.
     attempts: ``off``; ``auto``, where they cost other system calls nothing; ``on``, in any case.
     zero: whether attempts with signal 0 are recorded.  burst: repeats a second that are recorded
@@ -21,6 +23,9 @@ class Options:
     ring_size: int = 16 << 20
     root: str = "/"
     cache: str | None = None
+    results: frozenset[int] = frozenset()
+    source_uids: tuple[int, ...] = ()
+    target_uids: tuple[int, ...] = ()
     attempts: str = "off"
     zero: bool = False
     burst: int = 0

@@ -15,6 +15,7 @@ from otel_killsnoop.tracer.members import OPTIONAL, REQUIRED, TYPEDEFS
 from otel_killsnoop.unixsignals import is_lethal
 
 CONTROLLERS = ("memory", "pids", "cpu")  # in the order in which a v1 hierarchy names a process
+UIDS = 4  # KILLSNOOP_UIDS of bpf/killsnoop.h
 COMMS_IN_LINE = 4  # KILLSNOOP_COMMS of bpf/killsnoop.h
 _POINTER = 8
 LETHAL_SHARE = 8  # one part in so many of the ring is for lethal signals and lives alone
@@ -26,7 +27,8 @@ class Wishes(NamedTuple):
 
     v1: the controller whose v1 hierarchy says where a process runs, None where there is v2 alone.
     zero: whether calls that send signal 0 are recorded.  ring_size: bytes.
-    burst: repeats a second that are recorded, 0 for all.
+    burst: repeats a second that are recorded, 0 for all.  results: numbers of those of which
+    signals are left out.  source_uids, target_uids: users whose signals are.
     """
 
     recorded: frozenset[int]
@@ -35,6 +37,9 @@ class Wishes(NamedTuple):
     zero: bool = False
     ring_size: int = 16 << 20
     burst: int = 0
+    results: frozenset[int] = frozenset()
+    source_uids: Sequence[int] = ()
+    target_uids: Sequence[int] = ()
 
 
 def is_direct(layout: Mapping[str, int]) -> bool:
@@ -73,6 +78,8 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
         "set_ring_size": wishes.ring_size,
         "set_margin": wishes.ring_size // LETHAL_SHARE,
     }
+    made["set_results"] = sum(1 << number for number in wishes.results)
+    made |= _uids("source", wishes.source_uids) | _uids("target", wishes.target_uids)
     return made | _comms(wishes.ignored)
 
 
@@ -129,6 +136,13 @@ def excluded_mask(recorded: frozenset[int]) -> int:
 def key(comm: bytes) -> bytes:
     """A command name as the kernel keeps it: 16 bytes, the last one NUL."""
     return comm[:15].ljust(16, b"\0")
+
+
+def _uids(side: str, uids: Sequence[int]) -> dict[str, int]:
+    made = {f"set_{side}_uids": len(uids)}
+    for place in range(UIDS):
+        made[f"set_{side}_uid{place}"] = uids[place] if place < len(uids) else 0
+    return made
 
 
 def _comms(ignored: Sequence[bytes]) -> dict[str, int]:

@@ -98,7 +98,7 @@ def test_what_is_left_out_is_counted(
 ) -> None:
     real = collector()
     agent.start(
-        *("-i", "CONT", "--exclude", "target.uid=65534"),
+        *("-i", "CONT", "--exclude", "target.user=nobody"),
         OTEL_EXPORTER_OTLP_ENDPOINT=real.http_url,
     )
     send(targets)

@@ -27,13 +27,11 @@ def test_who_forked_a_daemon_stays_in_its_tree(everything: RunningAgent) -> None
     """The middle one is dead, and marked; the kernel's parent is another by now."""
     with held(
         "r, w = os.pipe(); middle = os.fork()\n"
-        "if not middle:\n daemon = os.fork()\n if daemon: os._exit(0)\n os.setsid()\n"
-        " while os.getppid() == os.getpgrp(): pass\n "
-        + WAITS.replace("\n", "\n ")
-        + "signal.pause()\n"
-        "os.waitpid(middle, 0); os.read(r, 1)\n"
-        "daemon = next(int(p) for p in os.listdir('/proc') if p.isdigit() and p != str(os.getpid())"
-        " and open(f'/proc/{p}/cmdline', 'rb').read() == open('/proc/self/cmdline', 'rb').read())\n"
+        "if not middle:\n mine = os.getpid(); daemon = os.fork()\n if daemon: os._exit(0)\n"
+        " os.setsid(); signal.signal(12, signal.SIG_IGN)\n"
+        " while os.getppid() == mine: pass\n"
+        " os.write(w, b'%d' % os.getpid()); signal.pause()\n"
+        "os.waitpid(middle, 0); daemon = int(os.read(r, 9))\n"
         "parent = int(open(f'/proc/{daemon}/stat').read().rpartition(')')[2].split()[1])\n"
         "os.kill(daemon, 12); say(middle, daemon, parent); hold(); os.kill(daemon, 9)"
     ) as (process, (middle, daemon, parent)):

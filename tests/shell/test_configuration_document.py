@@ -89,7 +89,14 @@ def test_the_documents_filters_are_decided_where_it_says() -> None:
     for line, place in found.items():
         flag, expression = shlex.split(line)
         made = settings.load({flag.removeprefix("--"): (expression,)}, {}, False)
-        in_kernel = (made.recorded, made.ignore_source_comm) != (bare.recorded, ())
+        in_kernel = made.recorded != bare.recorded or any(
+            (
+                made.ignore_source_comm,
+                made.ignore_results,
+                made.ignore_source_uids,
+                made.ignore_target_uids,
+            )
+        )
         decided = {(True, False): "the kernel", (False, True): "the agent", (True, True): "both"}
         assert place in ("", decided[in_kernel, made.keep is not None]), line
 

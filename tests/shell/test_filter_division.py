@@ -95,7 +95,17 @@ def test_each_excluded_expression_goes_where_it_belongs() -> None:
     assert made.recorded == USUAL - {15}
     assert made.ignore_source_comm == (b"runc",)
     assert made.keep is not None
-    assert (len(made.keep.exclude), made.keep.include) == (2, ())
+    assert (len(made.keep.exclude), made.keep.include) == (1, ())
+    assert made.ignore_results == {1}
+
+
+def test_users_are_left_out_by_the_kernel_and_what_that_cannot_tell_by_the_agent() -> None:
+    made = loaded(exclude=("source.uid=0,33", "target.uid=65534", "source.uid=1 signal=TERM"))
+    assert (made.ignore_source_uids, made.ignore_target_uids) == ((0, 33), (65534,))
+    assert made.keep is not None
+    assert len(made.keep.exclude) == 3
+    many = loaded(exclude=("source.uid=1,2,3,4,5",))
+    assert (many.ignore_source_uids, many.keep is not None) == ((), True)
 
 
 def test_none_takes_away_what_a_variable_says() -> None:

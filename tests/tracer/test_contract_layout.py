@@ -125,6 +125,7 @@ def test_every_constant_is_the_same_on_both_sides() -> None:
         "KILLSNOOP_NUMBERS": model.NUMBERS,
         "KILLSNOOP_COMM": len(symbols.key(b"")),
         "KILLSNOOP_COMMS": symbols.COMMS_IN_LINE,
+        "KILLSNOOP_UIDS": symbols.UIDS,
         "KILLSNOOP_V1": 1 << 63,  # as model.Signal says
         "KILLSNOOP_SIGNAL": contract.SIGNAL,
         "KILLSNOOP_FORK": contract.FORK,
