@@ -47,10 +47,9 @@ INLINE bool same_name(__u64 low, __u64 high, __u64 other_low, __u64 other_high)
 	return low == other_low && high == other_high;
 }
 
-/* Whether the source's command is one of those that the user asked not to hear of. */
-INLINE bool is_ignored(const bool direct, __u64 task)
+/* The command name of a task's process, as two words with nothing behind its end. */
+INLINE bool name_of(const bool direct, __u64 task, __u64 *name)
 {
-	__u64 name[2];
 	__u64 leader = FIELD(direct, __u64, task, task_group_leader);
 
 	if (!leader)
@@ -61,6 +60,16 @@ INLINE bool is_ignored(const bool direct, __u64 task)
 		name[1] = 0;
 	name[0] = up_to_nul(name[0]);
 	name[1] = up_to_nul(name[1]);
+	return true;
+}
+
+/* Whether the source's command is one of those that the user asked not to hear of. */
+INLINE bool is_ignored(const bool direct, __u64 task)
+{
+	__u64 name[2];
+
+	if (!name_of(direct, task, name))
+		return false;
 	if (SYM(set_many_comms))
 		return map_lookup(SYM(map_comms), name) != 0;
 	if (same_name(name[0], name[1], SYM(set_comm0_low), SYM(set_comm0_high)))
@@ -73,6 +82,25 @@ INLINE bool is_ignored(const bool direct, __u64 task)
 		return true;
 	return SYM(set_comms) > 3 &&
 	       same_name(name[0], name[1], SYM(set_comm3_low), SYM(set_comm3_high));
+}
+
+/* Likewise of the target. */
+INLINE bool is_target_ignored(const bool direct, __u64 task)
+{
+	__u64 name[2];
+
+	if (!name_of(direct, task, name))
+		return false;
+	if (same_name(name[0], name[1], SYM(set_target_comm0_low), SYM(set_target_comm0_high)))
+		return true;
+	if (SYM(set_target_comms) > 1 &&
+	    same_name(name[0], name[1], SYM(set_target_comm1_low), SYM(set_target_comm1_high)))
+		return true;
+	if (SYM(set_target_comms) > 2 &&
+	    same_name(name[0], name[1], SYM(set_target_comm2_low), SYM(set_target_comm2_high)))
+		return true;
+	return SYM(set_target_comms) > 3 &&
+	       same_name(name[0], name[1], SYM(set_target_comm3_low), SYM(set_target_comm3_high));
 }
 
 /* The effective user of a task, as records have it. */
@@ -109,6 +137,8 @@ INLINE bool is_left_out(const bool direct, __u64 *arguments, __u64 task,
 		if (SYM(set_source_uids) && is_source_user_ignored(user_of(direct, task)))
 			return true;
 	}
+	if (SYM(set_target_comms) && is_target_ignored(direct, PLAIN(direct, arguments[2])))
+		return true;
 	return SYM(set_target_uids) &&
 	       is_target_user_ignored(user_of(direct, PLAIN(direct, arguments[2])));
 }

@@ -14,6 +14,11 @@
 	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) \
 	X(set_many_comms) X(set_victim_task) X(set_zero) \
 	X(set_excluded) X(set_comms) X(set_thread_size) X(set_lethal) X(set_ring_size) X(set_margin) X(set_burst) \
+	X(set_target_comms) \
+	X(set_target_comm0_low) X(set_target_comm0_high) \
+	X(set_target_comm1_low) X(set_target_comm1_high) \
+	X(set_target_comm2_low) X(set_target_comm2_high) \
+	X(set_target_comm3_low) X(set_target_comm3_high) \
 	X(set_results) X(set_source_uids) X(set_target_uids) \
 	X(set_source_uid0) X(set_source_uid1) X(set_source_uid2) X(set_source_uid3) \
 	X(set_target_uid0) X(set_target_uid1) X(set_target_uid2) X(set_target_uid3) \

@@ -40,6 +40,7 @@ def tracer_options(settings: Settings) -> Options:
         results=settings.ignore_results,
         source_uids=settings.ignore_source_uids,
         target_uids=settings.ignore_target_uids,
+        target_comms=settings.ignore_target_comm,
     )
 
 

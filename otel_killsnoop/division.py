@@ -1,7 +1,7 @@
 """Filters divided: what the kernel can decide by itself, and what is left for user space.
 
-The kernel knows a signal's number and result, the name and user of who sent it, and the user of
-whom it is sent to: an --exclude of nothing else is decided there.
+The kernel knows a signal's number and result, and the names and users of who sent it and of whom
+it is sent to: an --exclude of one of these and nothing else is decided there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from otel_killsnoop.matching import Filter
 from otel_killsnoop.options import Given
 from otel_killsnoop.selection import EVERY, Filters
 
-UIDS = 4  # of each side, in the kernel
+UIDS = 4  # of each side, and names of targets, in the kernel
 RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")  # its numbers
 
 
@@ -27,6 +27,7 @@ def divided(exclude: Given, include: Given, faults: list[UsageError]) -> Filters
     passing = _any_of(included) if included else EVERY
     comms: dict[bytes, None] = {}
     results: frozenset[int] = frozenset()
+    to_comms: dict[bytes, None] = {}
     uids: dict[str, dict[int, None]] = {"source.uid": {}, "target.uid": {}}
     rest: list[Expression] = []
     for one in excluded:
@@ -43,6 +44,9 @@ def divided(exclude: Given, include: Given, faults: list[UsageError]) -> Filters
                 side, users = found
                 if len(uids[side] | users) <= UIDS:
                     uids[side] |= users
+            names = _comms(one, "target.comm") or []
+            if len(to_comms | dict.fromkeys(names)) <= UIDS:
+                to_comms |= dict.fromkeys(names)
     named = _any_of(one for one in included if _names_signals(one))
     if all(term.key == "signal" for one in included for term in one):
         included = ()
@@ -54,6 +58,7 @@ def divided(exclude: Given, include: Given, faults: list[UsageError]) -> Filters
         results,
         tuple(uids["source.uid"]),
         tuple(uids["target.uid"]),
+        tuple(to_comms),
         keep,
     )
 
@@ -76,9 +81,9 @@ def _names_signals(expression: Expression) -> bool:
     return any(term.key == "signal" and not term.negated for term in expression)
 
 
-def _comms(expression: Expression) -> list[bytes] | None:
+def _comms(expression: Expression, key: str = "source.comm") -> list[bytes] | None:
     """The command names that it is all about; None when there is more to it."""
-    exact = _all_about(expression, "source.comm")
+    exact = _all_about(expression, key)
     if exact is None:
         return None
     return sorted(name for name in exact if isinstance(name, bytes))

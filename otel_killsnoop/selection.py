@@ -22,7 +22,8 @@ class Filters(NamedTuple):
 
     named: signals that an --include names.  passing: those of which any can pass.  comms: command
     names of which no signal passes.  results: of which none passes, by the kernel's numbers.
-    source_uids, target_uids: users from whom, and to whom, the kernel lets none pass.  keep: what
+    source_uids, target_uids: users from whom, and to whom, the kernel lets none pass; target_comms:
+    command names to which.  keep: what
     is left for user space, if anything.
     """
 
@@ -32,6 +33,7 @@ class Filters(NamedTuple):
     results: frozenset[int] = frozenset()
     source_uids: tuple[int, ...] = ()
     target_uids: tuple[int, ...] = ()
+    target_comms: tuple[bytes, ...] = ()
     keep: Filter | None = None
 
 

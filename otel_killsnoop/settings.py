@@ -38,8 +38,9 @@ class Settings:
     root: where the host's ``/proc`` is found.  log_level: ``debug`` to ``critical``.  recorded:
     numbers of the Unix signals that are recorded, of 1 to 64; the others are only counted.
     ignore_source_comm: command names as the kernel has them, at most 15 bytes, whose signals are
-    only counted.  ignore_results, ignore_source_uids, ignore_target_uids: what the kernel leaves
-    out besides, by its number of a result and by users.
+    only counted.  ignore_results, ignore_source_uids, ignore_target_uids,
+    ignore_target_comm: what the kernel leaves out besides, by its number of a result, by users
+    and by the target's command name.
     keep: judges what is left of the filters after the kernel, None if nothing is.
     attempts: ``auto``, ``on`` or ``off``.  zero: whether calls that send signal 0 are recorded,
     never with attempts off.  max_tree_depth: ancestors of each side, 0 to 32.
@@ -59,6 +60,7 @@ class Settings:
     ignore_results: frozenset[int]
     ignore_source_uids: tuple[int, ...]
     ignore_target_uids: tuple[int, ...]
+    ignore_target_comm: tuple[bytes, ...]
     keep: Filter | None
     attempts: str
     zero: bool
@@ -149,6 +151,7 @@ def load(
         asked.results,
         asked.source_uids,
         asked.target_uids,
+        asked.target_comms,
         asked.keep,
         attempts,
         0 in numbers,

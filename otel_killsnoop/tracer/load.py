@@ -119,6 +119,7 @@ def attach(options: Options) -> Tracer:
         options.results,
         options.source_uids,
         options.target_uids,
+        options.target_comms,
     )
     values = symbols.values(known, wishes, os.uname().machine)
     with contextlib.suppress(ValueError, OSError):

@@ -10,7 +10,8 @@ class Options:
     """recorded: signal numbers.  ignored: source command names.  ring_size: bytes, a power of two.
 
     results: those of which signals are left out, by the kernel's number.  source_uids,
-    target_uids: users of either side whose signals are left out, at most four.
+    target_uids: users of either side whose signals are left out, target_comms: command names to
+    whom they are; at most four of each.
     root: under which the host's /proc is.  cache: a directory for what is known of the kernel.
     attempts: ``off``; ``auto``, where they cost other system calls nothing; ``on``, in any case.
     zero: whether attempts with signal 0 are recorded.  burst: repeats a second that are recorded
@@ -26,6 +27,7 @@ class Options:
     results: frozenset[int] = frozenset()
     source_uids: tuple[int, ...] = ()
     target_uids: tuple[int, ...] = ()
+    target_comms: tuple[bytes, ...] = ()
     attempts: str = "off"
     zero: bool = False
     burst: int = 0

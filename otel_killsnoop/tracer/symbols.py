@@ -28,7 +28,8 @@ class Wishes(NamedTuple):
     v1: the controller whose v1 hierarchy says where a process runs, None where there is v2 alone.
     zero: whether calls that send signal 0 are recorded.  ring_size: bytes.
     burst: repeats a second that are recorded, 0 for all.  results: numbers of those of which
-    signals are left out.  source_uids, target_uids: users whose signals are.
+    signals are left out.  source_uids, target_uids: users whose signals are,
+    target_comms: command names to which they are.
     """
 
     recorded: frozenset[int]
@@ -40,6 +41,7 @@ class Wishes(NamedTuple):
     results: frozenset[int] = frozenset()
     source_uids: Sequence[int] = ()
     target_uids: Sequence[int] = ()
+    target_comms: Sequence[bytes] = ()
 
 
 def is_direct(layout: Mapping[str, int]) -> bool:
@@ -80,7 +82,8 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
     }
     made["set_results"] = sum(1 << number for number in wishes.results)
     made |= _uids("source", wishes.source_uids) | _uids("target", wishes.target_uids)
-    return made | _comms(wishes.ignored)
+    made["set_many_comms"] = int(len(wishes.ignored) > COMMS_IN_LINE)
+    return made | _comms("comm", wishes.ignored) | _comms("target_comm", wishes.target_comms)
 
 
 def _pid_of_type(layout: Mapping[str, int], kind: str) -> int:
@@ -145,10 +148,10 @@ def _uids(side: str, uids: Sequence[int]) -> dict[str, int]:
     return made
 
 
-def _comms(ignored: Sequence[bytes]) -> dict[str, int]:
-    made = {"set_comms": len(ignored), "set_many_comms": int(len(ignored) > COMMS_IN_LINE)}
+def _comms(which: str, ignored: Sequence[bytes]) -> dict[str, int]:
+    made = {f"set_{which}s": len(ignored)}
     for place in range(COMMS_IN_LINE):
         name = key(ignored[place]) if place < len(ignored) else bytes(16)
-        made[f"set_comm{place}_low"] = int.from_bytes(name[:8], "little")
-        made[f"set_comm{place}_high"] = int.from_bytes(name[8:], "little")
+        made[f"set_{which}{place}_low"] = int.from_bytes(name[:8], "little")
+        made[f"set_{which}{place}_high"] = int.from_bytes(name[8:], "little")
     return made

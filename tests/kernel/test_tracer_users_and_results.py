@@ -82,3 +82,19 @@ def test_results(direct: bool, own_number: int) -> None:
     assert (counts.filtered[own_number], counts.submitted[own_number]) == (11, 3)
     assert {event.facts.result for event in seen} == {"delivered"}
     assert os.getpid() not in {event.target_pid for event in seen}
+
+
+@WAYS
+@pytest.mark.parametrize("how_many", [1, 2, 4])
+def test_names_of_targets(how_many: int, direct: bool, own_number: int) -> None:
+    names = (b"fifteen-bytes-t", b"a", b") \n", b"eightbyt")[:how_many]
+    options = Options(recorded=frozenset({own_number}), target_comms=names, direct=direct)
+    with traced(options) as one, puppet() as target, puppet() as source:
+        target.do("ignore", [own_number])
+        for name in (*names, b"another", b"fifteen-bytes-"):
+            target.do("rename", name.decode("latin-1"))
+            assert source.do("send", 0, "kill", target.pid, 0, own_number, 3) == 3
+        counts = one.finish()
+        seen = [event for event in one.events() if isinstance(event, Signal)]
+    assert counts.filtered[own_number] == 3 * how_many
+    assert [event.target_comm for event in seen] == [b"another"] * 3 + [b"fifteen-bytes-"] * 3

@@ -95,6 +95,7 @@ def test_the_documents_filters_are_decided_where_it_says() -> None:
                 made.ignore_results,
                 made.ignore_source_uids,
                 made.ignore_target_uids,
+                made.ignore_target_comm,
             )
         )
         decided = {(True, False): "the kernel", (False, True): "the agent", (True, True): "both"}

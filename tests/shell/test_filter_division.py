@@ -104,6 +104,8 @@ def test_users_are_left_out_by_the_kernel_and_what_that_cannot_tell_by_the_agent
     assert (made.ignore_source_uids, made.ignore_target_uids) == ((0, 33), (65534,))
     assert made.keep is not None
     assert len(made.keep.exclude) == 3
+    named = loaded(exclude=("target.comm=runc,crun",))
+    assert (named.ignore_target_comm, named.keep is not None) == ((b"crun", b"runc"), True)
     many = loaded(exclude=("source.uid=1,2,3,4,5",))
     assert (many.ignore_source_uids, many.keep is not None) == ((), True)
 

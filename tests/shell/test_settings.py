@@ -38,6 +38,7 @@ def test_the_defaults() -> None:
         ignore_results=frozenset(),
         ignore_source_uids=(),
         ignore_target_uids=(),
+        ignore_target_comm=(),
         keep=None,
         attempts="auto",
         zero=False,
