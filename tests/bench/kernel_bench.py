@@ -122,6 +122,12 @@ def run(rounds: int) -> None:
             "bare": bare,
             NUMBERED: Ours(counted, "filtered"),
             "filtered by command name": Ours(ignored, "filtered"),
+            "filtered by result": Ours(replace(recorded, results=frozenset({1})), "filtered"),
+            "filtered by the sender's user": Ours(replace(recorded, source_uids=(0,)), "filtered"),
+            "filtered by the target's user": Ours(replace(recorded, target_uids=(0,)), "filtered"),
+            "filtered by the target's name": Ours(
+                replace(recorded, target_comms=(b"sleep",)), "filtered"
+            ),
             "recorded, every field": Ours(recorded, "submitted"),
             "recorded, repeats looked up": Ours(replace(recorded, burst=1_000_000), "submitted"),
             "folded": Ours(replace(recorded, burst=16), "folded"),

@@ -136,7 +136,7 @@ def test_every_turn_of_the_epoch_adds_up(target: int, direct: bool) -> None:
         tracer.close()
     folded = sum(one.repeats for one in repeats if one.target_pid == target)
     assert folded + recorded == 2 * (FLOOD // 4)
-    assert folded == counts.folded[NUMBER]
+    assert folded <= counts.folded[NUMBER]  # others may send it as well
     assert counts.lost[NUMBER] == 0
     assert len({one.sequence for one in repeats}) == len(repeats)
     assert all(one.time <= one.last for one in repeats)

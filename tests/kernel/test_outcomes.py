@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from raised import NAME, one_to, run, to
@@ -38,10 +39,14 @@ def test_how_the_target_takes_it(everything: RunningAgent, how: str) -> None:
     assert record["killsnoop.signal.result"] == ("ignored" if how == "ignored" else "delivered")
 
 
-def deaths(agent: RunningAgent, pid: int) -> list[Record]:
-    return agent.records(
-        lambda one: one["killsnoop.event"] == "exit" and one["killsnoop.target.process.pid"] == pid
+def dies(pid: int) -> Callable[[Record], bool]:
+    return lambda one: (
+        one["killsnoop.event"] == "exit" and one["killsnoop.target.process.pid"] == pid
     )
+
+
+def deaths(agent: RunningAgent, pid: int) -> list[Record]:
+    return agent.records(dies(pid))
 
 
 def test_who_died_of_what(everything: RunningAgent) -> None:
@@ -53,12 +58,7 @@ def test_who_died_of_what(everything: RunningAgent) -> None:
     )
     after = time.time()
     signalled = one_to(everything, child, signal.SIGTERM)
-    everything.wait_records(
-        1,
-        lambda one: (
-            one["killsnoop.event"] == "exit" and one["killsnoop.target.process.pid"] == child
-        ),
-    )
+    everything.wait_records(1, dies(child))
     (death,) = deaths(everything, child)
     assert death["killsnoop.exit.signal.number"] == signal.SIGTERM
     assert death["killsnoop.exit.signal.name"] == "SIGTERM"
@@ -76,7 +76,7 @@ def test_of_two_kills_the_first_one_did_it(everything: RunningAgent) -> None:
         "os.kill(child, 9); os.kill(child, 9); os.waitpid(child, 0); say(child)"
     )
     first = min(to(everything, child, 9, 1), key=lambda one: one["log.record.uid"])
-    everything.wait_records(1, lambda one: one in deaths(everything, child))
+    everything.wait_records(1, dies(child))
     (death,) = deaths(everything, child)
     assert death["killsnoop.exit.killed_by"] == first["log.record.uid"]
 
@@ -94,7 +94,7 @@ def test_who_ends_by_himself_has_no_such_record(everything: RunningAgent) -> Non
         "time.sleep(.3); os.kill(threads, 9); os.waitpid(threads, 0)\nsay(handler, plain, threads)"
     )
     one_to(everything, handler, signal.SIGTERM)
-    everything.wait_records(1, lambda one: one in deaths(everything, threads))
+    everything.wait_records(1, dies(threads))
     assert len(deaths(everything, threads)) == 1
     assert not deaths(everything, handler)
     assert not deaths(everything, plain)
@@ -102,17 +102,19 @@ def test_who_ends_by_himself_has_no_such_record(everything: RunningAgent) -> Non
 
 def test_what_is_not_recorded_has_no_death(agent: RunningAgent) -> None:
     agent.start("--print", "json", "-i", "TERM", "--exclude", "target.comm=sleep")
+    mine = []
     for number in (signal.SIGKILL, signal.SIGTERM):
         with subprocess.Popen(["sleep", "600"]) as process:
+            mine.append(process.pid)
             settle(process.pid, "sleep")
             process.send_signal(number)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as wanted:
         settle(wanted.pid, "cat")
         wanted.terminate()
-    agent.wait_records(1, lambda one: one["killsnoop.event"] == "exit")
+    mine.append(wanted.pid)
+    agent.wait_records(1, dies(wanted.pid))
     assert agent.stop() == 0
-    gone = [one for one in agent.records() if one["killsnoop.event"] == "exit"]
-    assert [one["killsnoop.target.process.pid"] for one in gone] == [wanted.pid]
+    assert [len(deaths(agent, pid)) for pid in mine] == [0, 0, 1]
 
 
 # --- to many at once -------------------------------------------------------------------------
