@@ -45,7 +45,12 @@ class Rooms:
         self._losses = Losses(stations.gaps) if stations.gaps else None
         self._told_lost = 0
         self._listed = time.monotonic()
-        self._selected = Selected(settings.keep, settings.recorded)
+        self._selected = Selected(
+            settings.keep,
+            settings.recorded,
+            settings.ignore_target_comm,
+            settings.ignore_target_uids,
+        )
         initiator = stations.host.initiators.of
         self.pipeline = Pipeline(
             tracer.ring,

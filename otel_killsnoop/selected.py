@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 from otel_killsnoop.model import Death, Joined
@@ -20,13 +21,23 @@ class Keep(Protocol):
 class Selected:
     """keep: None to keep all.  recorded: numbers of the signals that are recorded at all.
 
+    target_comms, target_uids: whose signals the kernel leaves out by itself. A death of theirs
+    names no signal, and is left out by the same names and users.
     left_out: signals left out so far, after the kernel had submitted them; attempts, and the
     folded ones, which it had not, apart.
     """
 
-    def __init__(self, keep: Keep | None, recorded: frozenset[int]) -> None:
+    def __init__(
+        self,
+        keep: Keep | None,
+        recorded: frozenset[int],
+        target_comms: Iterable[bytes] = (),
+        target_uids: Iterable[int] = (),
+    ) -> None:
         self._keep = keep
         self._recorded = recorded
+        self._comms = frozenset(target_comms)
+        self._uids = frozenset(target_uids)
         self._gone: deque[int] = deque(maxlen=REMEMBERED)
         self.left_out = 0
         self.attempts_left_out = 0
@@ -53,6 +64,11 @@ class Selected:
             deaths = [
                 one
                 for one in deaths
-                if one.status & 0x7F in self._recorded and one.killer not in gone
+                if one.status & 0x7F in self._recorded
+                and (self._is_wanted(one) if one.killer is None else one.killer not in gone)
             ]
         return joined, deaths
+
+    def _is_wanted(self, death: Death) -> bool:
+        target = death.target.process
+        return target.comm not in self._comms and target.uid not in self._uids
