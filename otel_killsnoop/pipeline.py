@@ -1,7 +1,8 @@
 """One batch's way: ring -> events -> joined -> encoded and durable, printed -> ring committed.
 
-The ring is the only queue in memory: what could not be made durable is tried again, nothing more
-is read meanwhile, and the kernel counts what then finds no room.
+The ring is the queue in memory, beside the bounded one that the spool has for a disk in trouble:
+what the spool cannot take is tried again, nothing more is read meanwhile, and the kernel counts
+what then finds no room.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class Shipment:
             self._spool.close()
 
     def put(self, request: Request) -> None:
-        """Make a request durable; `SpoolError` when that fails."""
+        """Have a request in the spool, in memory if need be; `SpoolError` when that is full."""
         assert self._spool is not None
         self._spool.put(request)
 
@@ -108,8 +108,11 @@ class Shipment:
         if self._metrics is not None:
             self._metrics.shutdown(min(seconds, METRICS_SECONDS + 1) * 1000)
         if self._sender is not None:
-            if not self._sender.stop(max(0.1, ends - time.monotonic())):
-                left = self.counts().on_disk
+            self._sender.stop(max(0.1, ends - time.monotonic()))
+            assert self._spool is not None
+            if gone := self._spool.save():
+                _log.error("%d records could not be written to the spool and are lost", gone)
+            if left := self.counts().on_disk:
                 _log.warning("%d records stay in the spool; the next start sends them", left)
         elif self._to_metrics is not None:
             self._to_metrics.close()

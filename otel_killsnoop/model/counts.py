@@ -42,7 +42,9 @@ class ShippingCounts:
     """Log records, counted where they change hands, since the agent started.
 
     recovered + spooled = delivered + rejected + evicted + on_disk, at every moment.
-    recovered: found in the spool at start.  unspooled: could not be written and are gone.
+    recovered: found in the spool at start.  spooled: written there, or decided while they were in
+    memory.  unspooled: could not be written and are gone.  in_memory: wait in memory only, for the
+    spool cannot be written; on their way to one of spooled and unspooled.
     """
 
     recovered: int = 0
@@ -53,6 +55,7 @@ class ShippingCounts:
     on_disk: int = 0
     unspooled: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)  # by outcome: delivered, retried, ...
+    in_memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)

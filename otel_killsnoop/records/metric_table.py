@@ -99,6 +99,12 @@ METRICS = (
         "Records deleted because the spool was full",
     ),
     _M("killsnoop.records.on_disk", "updowncounter", "{log_record}", "Records in the spool now"),
+    _M(
+        "killsnoop.records.in_memory",
+        "updowncounter",
+        "{log_record}",
+        "Records in memory now, for the spool cannot be written",
+    ),
     _M("killsnoop.requests", "counter", "{request}", "Export requests by outcome", (OUTCOME,)),
     _M(
         "killsnoop.recursion.misses",
@@ -137,7 +143,7 @@ METRICS = (
         "otel.sdk.processor.log.queue.size",
         "updowncounter",
         "{log_record}",
-        "Log records in the spool now",
+        "Log records in the spool now, or in memory in its place",
         COMPONENT,
     ),
     _M(

@@ -66,12 +66,13 @@ def readings(
         "killsnoop.records.rejected": shipping.rejected,
         "killsnoop.records.evicted": shipping.evicted,
         "killsnoop.records.on_disk": shipping.on_disk,
+        "killsnoop.records.in_memory": shipping.in_memory,
         "killsnoop.table.entries": table.entries,
         "killsnoop.table.memory": table.bytes,
         "killsnoop.table.evicted": table.evicted,
         "killsnoop.table.partial": table.partial,
         "killsnoop.arguments.masked": table.masked,
-        "otel.sdk.log.created": shipping.spooled + shipping.unspooled,
+        "otel.sdk.log.created": shipping.spooled + shipping.unspooled + shipping.in_memory,
     }
     lost = {
         "ring_full": sum(kernel.lost) - kernel.refused,
@@ -107,7 +108,7 @@ def _queue(shipping: ShippingCounts, exporter_type: str) -> Readings:
             (*spool, (ERROR_TYPE, "queue_full")): shipping.evicted,
             (*spool, (ERROR_TYPE, "spool_error")): shipping.unspooled,
         },
-        "otel.sdk.processor.log.queue.size": {spool: shipping.on_disk},
+        "otel.sdk.processor.log.queue.size": {spool: shipping.on_disk + shipping.in_memory},
         "otel.sdk.exporter.log.exported": {
             sender: shipping.delivered,
             (*sender, (ERROR_TYPE, "rejected")): shipping.rejected,

@@ -40,9 +40,7 @@ class Courier:
         self._attempt = 0  # failures in a row of the part that is next
         self._trouble: Kind | None = None
         self._refusal = ""  # the last reason for which a record of this parcel was given up
-        self.outcomes = dict.fromkeys(
-            ("delivered", "retried", "held", "split", "rejected", "set_aside"), 0
-        )
+        self.outcomes = dict.fromkeys(("delivered", "retried", "held", "split", "rejected"), 0)
 
     def step(self, timeout: float) -> float:
         """Post the next part, within `timeout` seconds; returns the seconds to pause after it."""
@@ -137,7 +135,6 @@ class Courier:
         entry = self._spool.oldest()
         self._parcel = None
         self._attempt = 0
-        self.outcomes["set_aside"] += 1
         if entry is not None:
             self._spool.set_aside(entry, why)
         return 0.0

@@ -17,7 +17,8 @@ from otel_killsnoop.errors import SpoolError
 
 LOCK = "lock"
 UNFINISHED = "unfinished.tmp"  # the one name under which a file is written before it is renamed
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK for what is no file after all: opening a pipe would wait for a writer.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # No O_EXCL: should the removal of a failed write have failed too, the next one goes over it.
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -70,21 +71,28 @@ class Directory:
 
     def lock(self) -> int:
         """Take this directory for this process; returns the descriptor that holds the lock."""
-        path = f"{self.path}/{LOCK}"
         try:
-            lock = os.open(
-                LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.fd
-            )
-        except OSError as error:
-            raise failure("locking the spool directory", path, error) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if error.errno != errno.EWOULDBLOCK:
-                raise failure("locking the spool directory", path, error) from error
+            try:
+                return self._locked(os.O_RDONLY)
+            except OSError as error:
+                if error.errno != errno.EBADF:  # NFS's word for: not without the right to write
+                    raise
+                return self._locked(os.O_RDWR)
+        except BlockingIOError as error:
             cure = "stop the other agent, or give this one its own --spool-dir"
             raise SpoolError("another agent uses the spool directory", self.path, cure) from error
+        except OSError as error:
+            raise failure("locking the spool directory", f"{self.path}/{LOCK}", error) from error
+
+    def _locked(self, mode: int) -> int:
+        """mode: read-only where it will do, or nobody could remount the disk read-only."""
+        flags = mode | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        lock = os.open(LOCK, flags, 0o600, dir_fd=self.fd)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise
         return lock
 
     def entries(self) -> list[tuple[str, os.stat_result]]:

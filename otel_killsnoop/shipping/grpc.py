@@ -26,11 +26,18 @@ _OPTIONS = (
     # Our backoff decides when to try again; grpc's own, up to two minutes, would answer for a
     # destination that has long come back.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 10_000),  # how long one try to connect may take
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_send_message_length", -1),  # the destination's limit counts: its answer splits
 )
+
+# A proxy, or whatever listens there, has answered with a plain HTTP status. gRPC makes UNKNOWN of
+# most of them, a redirect among them; by the rules for HTTP it means what it says.
+_PROXY = re.compile("Received http2 header with status: ([0-9]{3})")
+# gRPC's own words, with UNKNOWN, for an answer without a gRPC status: a web page, or a lost one.
+_UNKNOWN = 2
+_NO_ANSWER = re.compile("No status received|Stream removed")
 
 
 class GrpcTransport:
@@ -64,7 +71,12 @@ class GrpcTransport:
             trailing = dict(error.trailing_metadata() or ())
             details = trailing.get("grpc-status-details-bin", b"")
             code, _ = error.code().value
-            return Answer(code=code, message=error.details() or "", details=details)
+            words = error.details() or ""
+            if proxy := _PROXY.search(words):
+                return Answer(status=int(proxy[1]), message="instead of gRPC", protobuf=False)
+            if code == _UNKNOWN and _NO_ANSWER.match(words):
+                return Answer(message=f"no gRPC answer: {words}")
+            return Answer(code=code, message=words, details=details)
         except OSError as error:  # of a certificate or key file
             return Answer(message=f"cannot read {error.filename}: {error.strerror}", local=True)
         except _CannotSendError as error:

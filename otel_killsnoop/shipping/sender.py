@@ -75,12 +75,13 @@ class Sender:
     def counts(self) -> ShippingCounts:
         """The spool's counts, with the requests by outcome.
 
-        delivered, retried, held, split, rejected (of one record), set_aside (files): of logs.
+        delivered, retried, held, split, rejected (of one record): of logs.  set_aside: files.
         metrics_delivered, metrics_dropped: of metrics.
         """
         requests = dict(self._courier.outcomes)
         requests["metrics_delivered"] = self._slot.delivered
         requests["metrics_dropped"] = self._slot.dropped
+        requests["set_aside"] = self._spool.set_aside_files
         return replace(self._spool.counts(), requests=requests)
 
     def drain(self, seconds: float) -> bool:
@@ -141,12 +142,16 @@ class Sender:
                 now = time.monotonic()
                 metrics = math.inf if self._slot.due is None else self._slot.due
                 logs = self._due if self._spool.files() else math.inf
-                first = min(metrics, logs)
+                # While stopping the spool is saved once more anyway, when nothing is sent any more.
+                rescue = self._spool.rescue_due if self._ends is None else math.inf
+                first = min(metrics, logs, rescue)
                 if self._ends is not None and (now >= self._ends or first > self._ends):
                     return None
                 if first <= now:
                     self._working = True
-                    return self._post_metrics if metrics <= now else self._post_logs
+                    if metrics <= now:
+                        return self._post_metrics
+                    return self._spool.rescue if rescue <= logs else self._post_logs
                 self._state.wait(None if first == math.inf else first - now)
 
     def _timeout(self) -> float:

@@ -43,7 +43,7 @@ SOME = Counts(
         table_lost={"fork": 4},
         recursion_misses={"signal": 5},
     ),
-    ShippingCounts(100, 13, 90, 2, 1, 20, 7, {"delivered": 3, "split": 1}),
+    ShippingCounts(100, 13, 90, 2, 1, 20, 7, {"delivered": 3, "split": 1}, 3),
     TableCounts(entries=500, bytes=300_000, evicted=8, partial=9, masked=10),
     {KILL: 10, replace(KILL, call="tgkill", scope="thread"): 2, SEGV: 1},
     11,
@@ -128,13 +128,14 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         "killsnoop.records.rejected": 2,
         "killsnoop.records.evicted": 1,
         "killsnoop.records.on_disk": 20,
+        "killsnoop.records.in_memory": 3,
         "killsnoop.records.unspooled": 7,
         "killsnoop.table.entries": 500,
         "killsnoop.table.memory": 300_000,
         "killsnoop.table.evicted": 8,
         "killsnoop.table.partial": 9,
         "killsnoop.arguments.masked": 10,
-        "otel.sdk.log.created": 20,
+        "otel.sdk.log.created": 23,
     }
     assert made["killsnoop.records.made"] == {
         ("signal",): 13,
@@ -153,7 +154,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
     }
     spool = ("killsnoop_spool", "killsnoop_spool/0")
     sender = ("otlp_http_log_exporter", "otlp_http_log_exporter/0")
-    assert made["otel.sdk.processor.log.queue.size"] == {spool: 20}
+    assert made["otel.sdk.processor.log.queue.size"] == {spool: 23}
     assert made["otel.sdk.processor.log.processed"] == {
         spool: 92,
         (*spool, "queue_full"): 1,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from trouble import files_no_larger_than
 
 from otel_killsnoop.errors import SpoolError
 from otel_killsnoop.model import Request
@@ -104,7 +104,7 @@ def test_the_limit_evicts_the_oldest_that_is_not_in_flight(tmp_path: Path) -> No
 
 
 def test_what_cannot_fit_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
-    with Spool(tmp_path / "s", limit=BLOCK) as spool:
+    with Spool(tmp_path / "s", limit=BLOCK, memory=0) as spool:
         spool.put(Request(b"1", 1))
         spool.oldest()
         with pytest.raises(SpoolError, match="raise --spool-limit"):
@@ -190,12 +190,15 @@ def test_what_does_not_belong_is_set_aside_once(tmp_path: Path) -> None:
     (path / "a note\n\xff").write_text("hello")
     (path / "00000000000000000003-1-4096.otlp.gz").mkdir()
     (path / "lost+found").mkdir()
+    os.mkfifo(path / "a pipe")
     (path / "unfinished.tmp").write_bytes(b"half a request")
     for start in range(2):
         with Spool(path) as spool:
-            assert spool.set_aside_files == (0 if start else 6)
-            assert spool.counts().recovered == spool.counts().on_disk == 20
-    assert len(list((path / "set-aside").iterdir())) == 6
+            assert spool.set_aside_files == (0 if start else 7)
+            counts = spool.counts()
+            assert (counts.recovered, counts.rejected) == ((20, 0) if start else (30, 10))
+            assert counts.on_disk == 20
+    assert len(list((path / "set-aside").iterdir())) == 7
     assert not (path / "unfinished.tmp").exists()
     assert (path / "lost+found").exists()
 
@@ -249,13 +252,14 @@ def test_the_newest_rejected_are_kept_with_their_answer(tmp_path: Path, spool: S
         assert len(list((tmp_path / "spool" / "rejected").iterdir())) == 128
 
 
-def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path, spool: Spool) -> None:
+def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     """A file size limit stands in for a full disk: the first bytes go in, the rest does not."""
-    spool.put(Request(b"before", 2))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
-    try:
-        with pytest.raises(SpoolError, match=r"File too large.*\.otlp\.gz"):
+    with Spool(tmp_path / "spool", memory=0) as spool:
+        spool.put(Request(b"before", 2))
+        with (
+            files_no_larger_than(5000),
+            pytest.raises(SpoolError, match=r"File too large.*\.otlp\.gz"),
+        ):
             spool.put(Request(os.urandom(20_000), 3))
         assert sorted(one.name for one in (tmp_path / "spool").iterdir())[1:] == [
             "lock",
@@ -263,10 +267,8 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path, spool: Spool
             "set-aside",
         ]
         assert spool.counts().spooled == spool.counts().on_disk == 2
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    spool.put(Request(b"after", 4))
-    assert everything(spool) == [b"before", b"after"]
+        spool.put(Request(b"after", 4))
+        assert everything(spool) == [b"before", b"after"]
 
 
 def test_use_after_close_is_an_error_of_ours(spool: Spool) -> None:

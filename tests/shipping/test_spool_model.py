@@ -1,96 +1,197 @@
-"""A model of the spool, compared with the real one after every step; crashes are steps too."""
+"""A model of the spool, compared with the real one after every step; crashes are steps too.
+
+So is a disk that takes nothing: a file size limit, by which the kernel refuses every write.
+"""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from trouble import files_no_larger_than
 
 from otel_killsnoop.errors import SpoolError
 from otel_killsnoop.model import Request
-from otel_killsnoop.shipping.packing import unpack
+from otel_killsnoop.shipping.packing import pack, unpack
 from otel_killsnoop.shipping.queue import BLOCK, Entry
 from otel_killsnoop.shipping.spool import Spool
 
+Waiting = list[tuple[bytes, int]]
+
 
 class SpoolMachine(RuleBasedStateMachine):
-    """waiting: (body, records) not yet decided, in order; the first is in flight if `entry`."""
+    """on_disk, held: (body, records) not yet decided, in order; flying: the one in flight, if any.
+
+    It is in its list too, whichever that is: `flying` is the very same tuple.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.path = Path(tempfile.mkdtemp(prefix="spool-model-"))
-        self.waiting: list[tuple[bytes, int]] = []
+        # In memory where that is to be had: thousands of steps sync to it.
+        where = "/dev/shm" if Path("/dev/shm").is_dir() else None
+        self.path = Path(tempfile.mkdtemp(prefix="spool-model-", dir=where))
+        self.on_disk: Waiting = []
+        self.held: Waiting = []
+        self.flying: tuple[bytes, int] | None = None
         self.entry: Entry | None = None
+        self.full = False
         self.number = 0
 
-    @initialize(blocks=st.integers(2, 6))
-    def begin(self, blocks: int) -> None:
+    @initialize(blocks=st.integers(2, 6), held=st.integers(0, 4))
+    def begin(self, blocks: int, held: int) -> None:
         self.blocks = blocks
+        self.memory = held * len(pack(b"request 000"))
         self.open()
 
     def open(self) -> None:
-        self.spool = Spool(self.path / "s", limit=self.blocks * BLOCK)
-        self.recovered = sum(records for _, records in self.waiting)
+        self.spool = Spool(self.path / "s", self.blocks * BLOCK, self.memory, retry=0)
+        self.on_disk.sort()  # a start has them in the order of the puts
+        self.recovered = sum(records for _, records in self.on_disk)
         self.spooled = self.delivered = self.rejected = self.evicted = 0
-        self.entry = None
+        self.entry = self.flying = None
+        self.held.clear()
+
+    def disk(self) -> AbstractContextManager[None]:
+        return files_no_larger_than(0) if self.full else nullcontext()
+
+    @rule(full=st.booleans())
+    def the_disk_changes(self, full: bool) -> None:
+        self.full = full
+
+    def goes_to_disk(self, one: tuple[bytes, int]) -> None:
+        """What must be evicted for it is, the oldest that is not in flight."""
+        if len(self.on_disk) == self.blocks:  # each is one block
+            victim = next(old for old in self.on_disk if old is not self.flying)
+            self.on_disk.remove(victim)
+            self.evicted += victim[1]
+        self.on_disk.append(one)
+        self.spooled += one[1]
+
+    def rescued(self) -> None:
+        for one in self.held:
+            self.goes_to_disk(one)
+        self.held.clear()
 
     @rule(records=st.integers(1, 1000))
     def put(self, records: int) -> None:
         self.number += 1
-        body = b"request %d" % self.number
-        self.spool.put(Request(body, records))
-        self.spooled += records
-        if len(self.waiting) == self.blocks:  # each is one block
-            oldest = 1 if self.entry else 0
-            self.evicted += self.waiting.pop(oldest)[1]
-        self.waiting.append((body, records))
+        one = (b"request %03d" % self.number, records)
+        size = len(pack(one[0]))
+        with self.disk():
+            try:
+                self.spool.put(Request(*one))
+            except SpoolError:
+                assert self.full
+                assert (len(self.held) + 1) * size > self.memory
+                # Room is made for the one that is tried first, and then it does not come.
+                self.room_for_nothing()
+                return
+        if not self.full:
+            self.rescued()
+            self.goes_to_disk(one)
+            return
+        self.held.append(one)
+        self.room_for_nothing()
+
+    def room_for_nothing(self) -> None:
+        if len(self.on_disk) == self.blocks:
+            victim = next(old for old in self.on_disk if old is not self.flying)
+            self.on_disk.remove(victim)
+            self.evicted += victim[1]
+
+    @rule()
+    def rescue(self) -> None:
+        with self.disk():
+            self.spool.rescue()
+        if not self.full:
+            self.rescued()
+        elif self.held:
+            self.room_for_nothing()
 
     @rule()
     def take(self) -> None:
         self.entry = self.spool.oldest()
         if self.entry is None:
-            assert not self.waiting
+            assert not self.on_disk
+            assert not self.held
+            return
+        if self.flying is None:
+            self.flying = (self.held or self.on_disk)[0]
+        body, records = self.flying
+        assert unpack(self.spool.read(self.entry)) == body
+        assert self.entry.records == records
+
+    def decided(self) -> int:
+        """The one in flight is; how many records it had."""
+        assert self.flying
+        records = self.flying[1]
+        if self.flying in self.held:
+            self.held.remove(self.flying)
+            self.spooled += records
         else:
-            body, records = self.waiting[0]
-            assert unpack(self.spool.read(self.entry)) == body
-            assert self.entry.records == records
+            self.on_disk.remove(self.flying)
+        self.flying = self.entry = None
+        return records
 
     @precondition(lambda self: self.entry)
     @rule(refused=st.integers(0, 2000))
     def acknowledge(self, refused: int) -> None:
         assert self.entry
-        records = self.waiting.pop(0)[1]
         self.spool.acknowledge(self.entry, refused)
+        records = self.decided()
         self.rejected += min(refused, records)
         self.delivered += records - min(refused, records)
-        self.entry = None
 
     @precondition(lambda self: self.entry)
     @rule()
     def set_aside(self) -> None:
         assert self.entry
         self.spool.set_aside(self.entry, "the model says so")
-        self.rejected += self.waiting.pop(0)[1]
-        self.entry = None
+        self.rejected += self.decided()
 
     @rule()
-    def a_second_agent_tries(self) -> None:
-        try:
-            Spool(self.path / "s")
-        except SpoolError:
-            return
-        raise AssertionError("two agents have one spool")
+    def stop(self) -> None:
+        """In good order: what is in memory goes to the disk, if that takes it."""
+        with self.disk():
+            gone = self.spool.save()
+            if self.full:
+                assert gone == sum(records for _, records in self.held)
+                if self.held:
+                    self.room_for_nothing()
+            else:
+                assert gone == 0
+                self.rescued()
+            self.spool.close()
+        self.open()
 
-    @rule(torn=st.booleans())
-    def crash(self, torn: bool) -> None:
-        """The process is gone, perhaps within a put; nothing was said to anybody."""
-        self.spool.close()  # what the kernel does to its descriptors
-        if torn:
-            (self.path / "s" / "unfinished.tmp").write_bytes(b"\x1f\x8b")
+    @rule(where=st.sampled_from(["between", "while writing", "after evicting", "after renaming"]))
+    def crash(self, where: str) -> None:
+        """The process is gone, perhaps within a put; nothing was said to anybody.
+
+        test_spool_crashes.py is killed at every call; these are the states that it leaves.
+        """
+        with files_no_larger_than(0):  # so that closing is what a SIGKILL is: nothing is saved
+            self.spool.close()
+        directory = self.path / "s"
+        if where == "while writing":
+            (directory / "unfinished.tmp").write_bytes(b"\x1f\x8b")
+        full = len(self.on_disk) == self.blocks
+        if where.startswith("after") and full:
+            min(directory.glob("*.otlp.gz")).unlink()
+            self.on_disk.remove(min(self.on_disk))
+        if where == "after renaming":
+            self.number += 1
+            body = b"request %03d" % self.number
+            packed = pack(body)
+            name = f"{time.time_ns():020d}-5-{len(packed)}.otlp.gz"
+            (directory / name).write_bytes(packed)
+            self.on_disk.append((body, 5))
         self.open()
 
     @invariant()
@@ -98,15 +199,16 @@ class SpoolMachine(RuleBasedStateMachine):
         if not hasattr(self, "spool"):
             return
         counts = self.spool.counts()
-        on_disk = sum(records for _, records in self.waiting)
         assert (counts.recovered, counts.spooled) == (self.recovered, self.spooled)
         assert (counts.delivered, counts.rejected) == (self.delivered, self.rejected)
-        assert (counts.evicted, counts.on_disk) == (self.evicted, on_disk)
+        assert counts.evicted == self.evicted
+        assert counts.on_disk == sum(records for _, records in self.on_disk)
+        assert counts.in_memory == sum(records for _, records in self.held)
         assert counts.recovered + counts.spooled == (
             counts.delivered + counts.rejected + counts.evicted + counts.on_disk
         )
-        assert self.spool.files() == len(self.waiting)
-        assert len(list((self.path / "s").glob("*.otlp.gz"))) == len(self.waiting)
+        assert self.spool.files() == len(self.on_disk) + len(self.held)
+        assert len(list((self.path / "s").glob("*.otlp.gz"))) == len(self.on_disk)
 
     def teardown(self) -> None:
         if hasattr(self, "spool"):
@@ -115,4 +217,4 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpoolModel = SpoolMachine.TestCase
-TestSpoolModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSpoolModel.settings = settings(max_examples=300, stateful_step_count=30, deadline=None)
