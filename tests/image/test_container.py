@@ -111,23 +111,30 @@ def test_a_signal_arrives_with_both_names(
     tmp_path: Path,
 ) -> None:
     agent, collector = container
-    killer = tmp_path / "the-killer"
+    early, killer = tmp_path / "early-killer", tmp_path / "the-killer"
+    shutil.copy("/bin/sh", early)
     shutil.copy("/bin/sh", killer)
 
-    def from_killer(record: LogRecord) -> bool:
-        return (
+    def send(by: Path) -> None:
+        subprocess.run([by, "-c", f"kill -CONT {victim.pid}"], check=True)
+
+    def sent(by: Path) -> Callable[[LogRecord], bool]:
+        return lambda record: (
             record.attributes.get("killsnoop.signal.name") == "SIGCONT"
             and record.resource.get("killsnoop.target.process.pid") == victim.pid
+            and record.resource.get("killsnoop.source.process.executable.name") == by.name
         )
 
     def arrived() -> bool:
         """Send until the agent is attached: it need not say when that is."""
         assert agent.inspect(".State.Status") == "running", agent.log()
-        subprocess.run([killer, "-c", f"kill -CONT {victim.pid}"], check=True)
-        return any(map(from_killer, collector.records()))
+        send(early)
+        return any(map(sent(early), collector.records()))
 
     wait_until(arrived, 30, "a signal through the container", agent.log)
-    record = next(filter(from_killer, collector.records()))
+    # An early killer may be older than the agent, and gone before it looked at /proc.
+    send(killer)
+    (record,) = collector.wait_records(where=sent(killer))
     resource = record.resource
     assert resource["killsnoop.source.process.executable.name"] == "the-killer"
     assert resource["killsnoop.source.process.command_args"] == [
