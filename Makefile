@@ -13,7 +13,7 @@ agent := .venv/bin/otel-killsnoop
 program := otel_killsnoop/tracer/killsnoop.bpf.json
 compiler := otel_killsnoop/tracer/compile.py otel_killsnoop/tracer/program.py
 
-.PHONY: help setup setup-run run check test nightly bench collector image image-test lock sbom clean
+.PHONY: help setup setup-run run check test nightly bench collector image image-test kernels lock sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,6 +60,9 @@ image: ## build the container image on a base image made here by debootstrap
 
 image-test: setup image ## build the image, run it beside a real Collector, see a signal arrive
 	@$(python) -m pytest -m image tests/image $(ARGS)
+
+kernels: setup ## try Debian's other kernels under qemu; KERNELS= names suites, ARGS= tests
+	@tools/kernels $(KERNELS)
 
 lock: ## write the lock files anew, within what pyproject.toml allows (needs uv)
 	@tools/lock

@@ -63,7 +63,7 @@ INLINE void details_of(const bool direct, struct killsnoop_details *to, __u64 so
 	to->session = leader ? half_word_at(leader + SYM(pid_numbers) + SYM(upid_nr)) : 0;
 	to->namespace = namespace_of(direct, source);
 	to->orphaned = own ? !FIELD(direct, __u32, own, signal_leader) : 0;
-	to->reserved = 0;
+	to->foreign = own && leader && FIELD(direct, __u64, own, signal_session_pid) != leader;
 	to->cgroup = 0;
 	/* Only cgroup.kill looks like this. */
 	if (of->how.number == 9 && of->how.info == KILLSNOOP_INFO_NONE && !of->how.group)

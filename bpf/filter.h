@@ -25,7 +25,7 @@ INLINE bool is_sent(const bool direct, __u64 info, struct killsnoop_counts *coun
 
 	if (AS_NUMBER(counts, info) <= 1 || !info)
 		return false;
-	code = FIELD(direct, __s32, info, info_code);
+	code = FIELD(direct, __s32, PLAIN_INFO(direct, info), info_code);
 	return code == SI_USER || code == SI_QUEUE || code == SI_TKILL;
 }
 

@@ -53,11 +53,18 @@
 /* A task as the verifier lets anyone read it. Of a task that it trusts it looks up, for each
  * pointer read from it, whether that may be trusted too: a search of all the kernel's types, four
  * times over, 40 ms for these programs where 3 are enough. Nothing here needs the trust. */
-#define PLAIN(direct, task) ({ \
-	__u64 plain_ = (task); \
+#define PLAIN(direct, task) PLAIN_AS(direct, task, type_task)
+
+/* Likewise of any type: of a pointer too that the verifier takes for a number. */
+#define PLAIN_AS(direct, object, type) ({ \
+	__u64 plain_ = (object); \
 	if ((direct) && SYM(set_cast)) \
-		plain_ = rdonly_cast(plain_, SYM(type_task)); \
+		plain_ = rdonly_cast(plain_, SYM(type)); \
 	plain_; })
+
+/* Numbers 0 and 1 say something too, so kernels from 6.12 on (not all of them) let nobody read a
+ * siginfo that is not cast. Only for one that is neither. */
+#define PLAIN_INFO(direct, info) PLAIN_AS(direct, info, type_info)
 
 /* `number` times what a symbol says. Older verifiers (6.1's, not 6.12's) know the bounds of a
  * product only where the factor on the left is the one that varies, and without bounds it may not

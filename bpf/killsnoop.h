@@ -12,7 +12,7 @@
 #ifndef KILLSNOOP_H
 #define KILLSNOOP_H
 
-#define KILLSNOOP_CONTRACT 3
+#define KILLSNOOP_CONTRACT 4
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
@@ -128,7 +128,7 @@ struct killsnoop_details {
 	__u32 namespace; /* inode of the source's PID namespace */
 	__u64 cgroup;    /* in a write(2): kernfs id of the directory that the file is in, else 0 */
 	__u32 orphaned;  /* 1 when the source is no session leader */
-	__u32 reserved;
+	__u32 foreign;   /* 1 when the source is of another session than the target */
 };
 
 /* A process's number in one PID namespace. */
@@ -223,6 +223,7 @@ struct killsnoop_cgroup {
 struct killsnoop_counts {
 	__u64 sequence;
 	__u64 scratch; /* where the program turns a pointer into a number; means nothing */
+	struct killsnoop_how how; /* of the signal at hand: the program's own, too */
 	__u64 generated[KILLSNOOP_NUMBERS];
 	__u64 filtered[KILLSNOOP_NUMBERS];
 	__u64 folded[KILLSNOOP_NUMBERS];

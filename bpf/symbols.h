@@ -11,7 +11,7 @@
 #define SYMBOLS(X) \
 	X(map_ring) X(map_counts) X(map_table_counts) X(map_exec) X(map_comms) \
 	X(map_epoch) X(map_fold0) X(map_fold1) \
-	X(set_cast) X(type_task) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) \
+	X(set_cast) X(type_task) X(type_info) X(set_pt_regs) X(set_compat) X(set_group_dead) X(set_cgroup_v1) \
 	X(set_many_comms) X(set_victim_task) X(set_zero) \
 	X(set_excluded) X(set_comms) X(set_thread_size) X(set_lethal) X(set_ring_size) X(set_margin) X(set_burst) \
 	X(set_target_comms) \

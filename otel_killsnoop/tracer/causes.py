@@ -125,7 +125,8 @@ def _at_exit(raised: Raised) -> _Verdict | None:
     """What a task sends because it ends; None when this is nothing of that kind."""
     number, info, group = raised.number, raised.info, bool(raised.group)
     if info == PRIV and group and number in (_HUP, _CONT):
-        return _Verdict("session", certain=True)
+        # Of another session, it held the other end of the terminal: an emulator, a login server.
+        return _Verdict("tty" if raised.foreign else "session", certain=True)
     if info == PRIV and group and number == _KILL and raised.init:
         # Its own other threads too. An ending process that is no init is a bystander of the OOM.
         return _Verdict("pidns", certain=True)

@@ -50,7 +50,7 @@ _STRUCTS = {
     ),
     "killsnoop_fold": _members("since Q  seen Q  count Q  first Q  last Q"),
     "killsnoop_details": _members(
-        "tty 32s  session I  namespace I  cgroup Q  orphaned I  reserved 4x"
+        "tty 32s  session I  namespace I  cgroup Q  orphaned I  foreign I"
     ),
     "killsnoop_fork": _members(
         """
@@ -82,7 +82,7 @@ _STRUCTS = {
     "killsnoop_cgroup": _members("kind I  path_size I  time Q  id Q  hierarchy I  reserved 4x"),
     "killsnoop_counts": _members(
         f"""
-        sequence Q  scratch Q  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
+        sequence Q  scratch Q  how how  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
         folded {_BY_NUMBER}  lost {_BY_NUMBER}  submitted {_BY_NUMBER}  refused Q
         """
     ),

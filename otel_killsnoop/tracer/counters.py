@@ -14,7 +14,7 @@ from struct import Struct
 from otel_killsnoop.errors import KernelError
 from otel_killsnoop.model import NUMBERS
 
-ALL_NUMBERS = Struct(f"<QQ{5 * NUMBERS}QQ")  # struct killsnoop_counts
+ALL_NUMBERS = Struct(f"<Q40x{5 * NUMBERS}QQ")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
 TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt", "cgroup")
 _TRIES = 100_000  # a program is done within a microsecond
@@ -66,7 +66,7 @@ class Elements:
 
 def by_number(elements: Sequence[tuple[int, ...]]) -> ByNumber:
     """Sums over the CPUs: generated, filtered, folded, lost, submitted, each by signal number."""
-    sums = [sum(words) for words in zip(*elements, strict=True)][2:]
+    sums = [sum(words) for words in zip(*elements, strict=True)][1:]
     return tuple(tuple(sums[at * NUMBERS : (at + 1) * NUMBERS]) for at in range(5))
 
 

@@ -40,7 +40,7 @@ _FACTS_KNOWN = 4096
 _COMMS_KNOWN = 4096
 
 _FLAGS = PF_EXITING | PF_KTHREAD  # 1 << 2, 1 << 21: of the source; beside them in one number:
-_ITSELF, _INIT, _IDLE, _POSITIVE, _ORPHANED = 1, 2, 8, 16, 32
+_ITSELF, _INIT, _IDLE, _POSITIVE, _ORPHANED, _FOREIGN = 1, 2, 8, 16, 32, 64
 
 
 class Decoder:
@@ -120,11 +120,13 @@ class Decoder:
     def _detailed(self, sequence: int, payload: bytes) -> Signal | None:
         """A signal that the kernel raised, with what only the kernel knows behind it."""
         _, time, *both, how, detailed, argument = _SIGNAL.unpack_from(payload)
-        tty, session, namespace, cgroup, orphaned = _DETAILS.unpack_from(payload, _SIGNAL.size)
+        tty, session, namespace, cgroup, orphaned, foreign = _DETAILS.unpack_from(
+            payload, _SIGNAL.size
+        )
         if not detailed:
             return None
         start, pid, vpid, flags = both[0], both[1], both[5], both[6]
-        who = flags & _FLAGS | (_ORPHANED if orphaned else 0)
+        who = flags & _FLAGS | (_ORPHANED if orphaned else 0) | (_FOREIGN if foreign else 0)
         who |= _ITSELF if (start, pid) == (both[9], both[10]) else 0
         who |= (_INIT if vpid < 2 else 0) | (0 if pid else _IDLE)
         who |= _POSITIVE if 0 < argument & 0xFFFFFFFF < 0x80000000 else 0
@@ -185,6 +187,7 @@ class Decoder:
                 disposition=disposition,
                 address=address,
                 orphaned=bool(who & _ORPHANED),
+                foreign=bool(who & _FOREIGN),
             ),
             self._machine,
         )

@@ -81,6 +81,7 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "task_login_uid": ("task_struct.loginuid",),
     "task_session": ("task_struct.sessionid",),
     "type_task": ("struct task_struct",),
+    "type_info": ("struct kernel_siginfo",),
     "function_cast": ("function bpf_rdonly_cast",),
     "regs_call": ("pt_regs.orig_ax", "pt_regs.syscallno"),
     "regs_argument": ("pt_regs.di", "pt_regs.orig_x0"),

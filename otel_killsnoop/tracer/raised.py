@@ -24,7 +24,7 @@ class Raised(NamedTuple):
     the thread that was current.  itself: that is a thread of the target's process.  idle: it is a
     CPU's idle task (pid 0).  init: it may be of the first process of its PID namespace.
     error: siginfo's si_errno.  disposition, address: enum killsnoop_disposition and _address.
-    orphaned: current's process leads no session.
+    orphaned: current's process leads no session.  foreign: it is of another one than the target.
     """
 
     number: int
@@ -43,6 +43,7 @@ class Raised(NamedTuple):
     disposition: int = 0
     address: int = 0
     orphaned: bool = False
+    foreign: bool = False
 
     @property
     def by_bystander(self) -> bool:

@@ -65,7 +65,7 @@ def values(layout: Mapping[str, int], wishes: Wishes, machine: str) -> dict[str,
     )
     registers = {"helper_task", "helper_registers", "regs_call", "regs_argument"}
     made |= {
-        "set_cast": int({"type_task", "function_cast"} <= set(layout)),
+        "set_cast": int({"type_task", "type_info", "function_cast"} <= set(layout)),
         "set_pt_regs": int(registers <= set(layout)),
         "set_compat": int(machine == "x86_64" and "task_status" in layout),
         "set_group_dead": int(layout.get("exit_arguments", 1) > 1),

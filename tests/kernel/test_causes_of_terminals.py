@@ -146,3 +146,62 @@ def test_a_job_in_the_background_is_told_by_itself(
         assert record["killsnoop.signal.session.pid"] == one.pid
     finally:
         one.close()
+
+
+@pytest.mark.parametrize("session", ["its own", "the caller's"])
+@pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), 9)"])
+def test_a_hang_up_is_whose_end_closed_the_other_end(
+    everything: RunningAgent, session: str, end: str
+) -> None:
+    """An emulator or a login server that ends is no leader of the session that it hangs up."""
+    one = Terminal()
+    try:
+        with subprocess.Popen(
+            [*PYTHON, "-c", f"{PRELUDE}say('ready'); sys.stdin.readline(); {end}"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[one.master],
+            start_new_session=session == "its own",
+        ) as emulator:  # fmt: skip
+            assert emulator.stdout is not None
+            emulator.stdout.readline()
+            os.close(one.master)
+            emulator.communicate(b"\n", timeout=20)
+        record = to(everything, one.pid, signal.SIGHUP)[0]
+        assert told(record) == ("tty", emulator.pid, None)
+        assert record["killsnoop.signal.session.pid"] == one.pid
+        assert "killsnoop.signal.session.reason" not in record
+    finally:
+        one.close()
+
+
+BEFORE = "for number in (1, 18): signal.signal(number, signal.SIG_IGN)\n"
+LEAVING = {
+    "TIOCNOTTY": ("ioctl", "fcntl.ioctl(0, termios.TIOCNOTTY, 0)"),
+    "vhangup": ("vhangup", "assert not libc.vhangup()"),
+}
+
+
+@pytest.mark.parametrize("how", LEAVING)
+def test_a_terminal_that_is_given_up_is_who_did_so(everything: RunningAgent, how: str) -> None:
+    call, doing = LEAVING[how]
+    one = Terminal(
+        f"{BEFORE}fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n{doing}\nsay('done'); signal.pause()"
+    )
+    try:
+        for number in (signal.SIGHUP, signal.SIGCONT):
+            record = one_to(everything, one.pid, number)
+            assert told(record) == ("tty", one.pid, call)
+    finally:
+        one.close()
+
+
+def test_a_key_pressed_by_ioctl_is_the_callers(
+    everything: RunningAgent, terminal: Terminal
+) -> None:
+    """TIOCSIG, as a login server does for a client's interrupt."""
+    process, _ = run(
+        "fcntl.ioctl(int(sys.argv[1]), 0x40045436, 2)",
+        str(terminal.master), pass_fds=[terminal.master],
+    )  # fmt: skip
+    record = one_to(everything, terminal.pid, signal.SIGINT)
+    assert told(record) == ("tty", process.pid, "ioctl")
+    assert record["killsnoop.signal.session.pid"] == terminal.pid

@@ -163,5 +163,8 @@ def test_which_of_the_two_ends_of_a_session(number) -> None:
     for orphaned, reason in ((False, "leader_exit"), (True, "orphaned_group")):
         made = of(number=number, orphaned=orphaned, **ENDING)
         assert (made.cause, made.session, made.has_source) == ("session", reason, True)
+        # Who ends in another session let go of the terminal's other end.
+        made = of(number=number, orphaned=orphaned, foreign=True, **ENDING)
+        assert (made.cause, made.session, made.has_source) == ("tty", None, True)
     assert of(number=9, orphaned=True, **ENDING).session is None
     assert of(**KILL, orphaned=True).session is None

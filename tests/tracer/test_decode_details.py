@@ -75,6 +75,9 @@ def test_which_of_the_two_ends_of_a_session() -> None:
         assert (event.facts.cause, event.facts.session) == ("session", reason)
         assert event.facts.has_source
     assert one(detailed({"orphaned": 1}, number=2)).facts.session is None
+    event = one(detailed({"orphaned": 1, "foreign": 1, "session": 7}, number=1, **ENDING))
+    assert (event.facts.cause, event.facts.has_source) == ("tty", True)
+    assert event.details == Details(session_pid=7)
 
 
 def test_who_is_whom_decides_here_too() -> None:

@@ -109,7 +109,7 @@ def test_a_kernel_may_lack_any_other(name) -> None:
 
 # Setting -> what it needs of the kernel.
 FEATURES = {
-    "set_cast": ("type_task", "function_cast"),
+    "set_cast": ("type_task", "type_info", "function_cast"),
     "set_pt_regs": ("helper_task", "helper_registers", "regs_call", "regs_argument"),
     "set_compat": ("task_status",),
 }
