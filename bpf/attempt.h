@@ -14,6 +14,7 @@
 #define ERRNO_MOST 4095
 #define EPERM 1
 #define ESRCH 3
+#define EAGAIN 11
 #define PIDFS_MAGIC 0x50494446
 
 enum call_form { NO_CALL, NUMBER_SECOND, NUMBER_THIRD };
@@ -84,8 +85,9 @@ INLINE bool is_wanted(__s64 returned, __u32 number)
 {
 	if (number == 0)
 		return SYM(set_zero) != 0;
-	if (returned == 0)
-		return false; /* it was raised, and recorded as that */
+	/* It was raised, or found the queue full: recorded with that outcome by signal_generate. */
+	if (returned == 0 || returned == -EAGAIN)
+		return false;
 	return number > 64 || !is_excluded(number);
 }
 
