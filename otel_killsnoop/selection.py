@@ -90,11 +90,15 @@ def check_zero(
 
 
 def names(given: Given, faults: list[UsageError]) -> tuple[str, ...]:
-    """Names of programs; what is wrong is appended to the faults."""
+    """Names of programs, each with words that its arguments must have or without any.
+
+    What is wrong is appended to the faults.
+    """
     found = dict.fromkeys(_listed(given, faults))
     for word in found:
-        if "/" in word:
-            cure = f"give {word.rpartition('/')[2] or 'the name alone'}"
+        name = word.split(None, 1)[0]  # the words behind it may be paths
+        if "/" in name:
+            cure = f"give {name.rpartition('/')[2] or 'the name alone'}"
             faults.append(UsageError("a path where a name is wanted", given.on(word), cure))
     return tuple(found)
 

@@ -19,6 +19,7 @@ from otel_killsnoop.processes.places import Place, place
 V1 = 1 << 63
 _CONTROLLERS = ("memory", "pids", "cpu")
 _SHARE = 20  # a walk takes at most one part in so many of the time
+_STAYS = 60.0  # seconds that one that is gone is held: records that name it may be on their way
 _LIMIT = 65536  # places held: more than the cgroups of any host at a time
 
 
@@ -36,6 +37,7 @@ class Cgroups:
         self._by_id: dict[int, Place] = {}
         self._by_path: dict[str, Place] = {}
         self._unknown: dict[int, int] = {}  # id -> the walk that did not find it
+        self._gone: dict[int, float] = {}  # id -> when a walk missed it first
         self._walks = {False: 0, True: 0}
         self._next_walk = {False: clock(), True: clock()}
 
@@ -103,12 +105,16 @@ class Cgroups:
         return path if number == identity & ~V1 and "/.." not in path else None
 
     def _walk(self, v1: bool) -> None:
-        """Learn all ids of a hierarchy, and forget those that are gone."""
+        """Learn all ids of a hierarchy, and forget those that are gone for long."""
         began = self._clock()
         found = dict(_directories(self._mounts[v1]))
         bit = V1 if v1 else 0
-        for identity in [i for i in self._by_id if (i & V1) == bit and i & ~V1 not in found]:
-            del self._by_id[identity]
+        gone = [i for i in self._by_id if (i & V1) == bit and i & ~V1 not in found]
+        others = {i: since for i, since in self._gone.items() if (i & V1) != bit}
+        self._gone = others | {i: self._gone.get(i, began) for i in gone}
+        for identity in gone:
+            if began - self._gone[identity] >= _STAYS:
+                del self._by_id[identity], self._gone[identity]
         for number, path in found.items():
             if number | bit not in self._by_id:
                 self._learn(number | bit, path)

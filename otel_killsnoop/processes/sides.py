@@ -159,7 +159,7 @@ class Sides:
         return process
 
     def _show(self, image: Image) -> tuple[bytes, ...]:
-        shown, masked = self._redact(image.args)
+        shown, masked = self._shown_of(image)
         self._masked += masked
         image.shown = shown
         image.mark = hash(image.args)
@@ -167,6 +167,17 @@ class Sides:
         size = IMAGE_BYTES + len(image.path) + ARGUMENT_BYTES * len(shown) + sum(map(len, shown))
         self._registry.resize(image, size)
         return shown
+
+    def _shown_of(self, image: Image) -> tuple[tuple[bytes, ...], int]:
+        """Arguments to show and how many values in them were masked."""
+        args = image.args
+        if not image.args_cut or not args:
+            return self._redact(args)
+        # Cut in a password, a URL has lost the sign by which it is one: it is given it back.
+        shown, masked = self._redact((*args[:-1], args[-1] + b"@"))
+        if len(shown) == len(args) and shown[-1].endswith(b"@"):
+            shown = (*shown[:-1], shown[-1][:-1])
+        return shown, masked
 
 
 def _parent(node: Node) -> Node | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from made_cgroups import hierarchy, made_cgroup
 from real_collector import Collector
 from real_processes import settle
 from running_agent import RunningAgent
@@ -18,16 +20,10 @@ pytestmark = pytest.mark.kernel
 HEX = "0123456789abcdef" * 4
 
 
-def v1_or_v2() -> Path:
-    """Where a cgroup says in which container a process runs."""
-    memory = Path("/sys/fs/cgroup/memory")
-    return memory if (memory / "tasks").exists() else Path("/sys/fs/cgroup")
-
-
 @pytest.fixture
 def targets() -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Two processes that wait: one of nobody's, the other in a container's cgroup."""
-    group = v1_or_v2() / "docker" / HEX
+    group = hierarchy() / "docker" / HEX
     group.mkdir(parents=True)
     made = {
         "nobodys": subprocess.Popen(["cat"], stdin=subprocess.PIPE, user=65534),
@@ -88,6 +84,75 @@ def test_only_what_is_wanted_is_recorded(
         if one.get("killsnoop.target.process.pid") in pids
     }
     assert seen == EXPRESSIONS[expression]
+
+
+POD = "275ecb36-5aa8-4c2a-9c47-d8bb681b9aff"
+SERVICE = f"/killsnoop-filters.slice/kubepods-pod{POD.replace('-', '_')}.slice/its-app@1.service"
+# By a process in that service to itself, which ignores it, and to a thread of one outside.
+INSIDE = (
+    "import ctypes, os, signal, sys\nsignal.signal(18, signal.SIG_IGN)\n"
+    "open(sys.argv[1] + '/cgroup.procs', 'w').write(str(os.getpid()))\n"
+    "other = int(sys.argv[2]); os.kill(os.getpid(), 18)\n"
+    "ctypes.CDLL(None).tgkill(other, other, 18)"
+)
+INNER, OUTER, OURS = "itself", "a thread outside", "from outside"
+KINDS: dict[str, set[str]] = {
+    "scope=thread": {OUTER},
+    "scope!=thread": {INNER, OURS},
+    "call=tgkill": {OUTER},
+    "call=k*": {INNER, OURS},
+    "result=ignored target.comm=killsnoop-py": {INNER},
+    "target.disposition=ignored": {INNER},
+    "target.disposition=default": {OUTER, OURS},
+    f"source.pod={POD}": {INNER, OUTER},
+    f"target.pod={POD}": {INNER},
+    "source.pod!=*": {OURS},
+    "source.unit=its-app@1.service": {INNER, OUTER},
+    "target.unit=its-app@*": {INNER},
+    "source.uid=0 target.unit=its-app@1.service; call=tgkill": {INNER, OUTER},
+    "signal=TERM,CONT source.user=root cause=user source.unit!=its-app@*": {OURS},
+}
+
+
+def test_every_other_kind_of_key(tmp_path: Path) -> None:
+    """One workload for all expressions, each of an agent of its own, which run side by side."""
+    agents = {}
+    for number, expression in enumerate(KINDS):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        agents[expression] = RunningAgent(directory)
+    try:
+        for expression, one in agents.items():
+            one.start("--print", "json", "-i", "CONT", "--include", expression)
+        inside, outside = same_workload(tmp_path)
+        names = {(inside, inside): INNER, (inside, outside): OUTER, (os.getpid(), outside): OURS}
+        for expression, one in agents.items():
+            assert one.stop() == 0
+            pairs = {
+                (it.get("killsnoop.source.process.pid"), it["killsnoop.target.process.pid"])
+                for it in one.records()
+            }
+            seen = {names[pair] for pair in pairs if pair in names}
+            assert seen == KINDS[expression], expression
+    finally:
+        for one in agents.values():
+            one.end()
+
+
+def same_workload(directory: Path) -> tuple[int, int]:
+    """What `INSIDE` does, and a signal of our own; the pids of the two."""
+    program = directory / "killsnoop-py"
+    program.write_text(f"#!{sys.executable}\n{INSIDE}\n")
+    program.chmod(0o755)
+    with (
+        made_cgroup(SERVICE) as group,
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE) as other,
+    ):
+        settle(other.pid, "cat")
+        os.kill(other.pid, 18)
+        with subprocess.Popen([str(program), str(group), str(other.pid)]) as one:
+            assert one.wait(20) == 0
+    return one.pid, other.pid
 
 
 @pytest.mark.collector

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from real_collector import wait_until
 from real_processes import settle
 from running_agent import RunningAgent
 
@@ -28,7 +29,14 @@ PLANTED = (
     ["sleep", "-H", f"X-Auth: {JWT}"],
     ["mysql", "-uroot", f"-p{TOKEN}"],
     ["sleep", "--aws-secret-access-key", TOKEN * 2],
+    ["curl", "-u", f"user:{TOKEN}", "https://example.org/"],
+    ["sleep", "AKIA" + TOKEN[:16].upper(), f"ghp_{TOKEN}{TOKEN[:16]}"],
+    ["sleep", f"-----BEGIN PRIVATE KEY-----\n{TOKEN * 3}\n-----END PRIVATE KEY-----"],
+    ["sh", "-c", f"PGPASSWORD='{TOKEN}' psql --host db"],
+    ["sleep", f'{{"user": "a", "apiKey": "{TOKEN}"}}', f"postgres://a:{TOKEN}@db/x?token={TOKEN}"],
 )
+WEAK = "hunter2XyZ"  # does not look random: only where it stands tells what it is
+FORBIDDEN = (TOKEN.encode(), TOKEN[:16].upper().encode(), WEAK.encode())
 
 
 class _Sink(http.server.BaseHTTPRequestHandler):
@@ -81,6 +89,15 @@ def kept(directory: Path) -> bytes:
     return b"\n".join(found)
 
 
+def leaked(content: bytes) -> list[bytes]:
+    """What is around a secret that is in there after all."""
+    return [
+        content[max(0, place - 60) : place + 60]
+        for secret in FORBIDDEN
+        if (place := content.find(secret)) >= 0
+    ]
+
+
 @pytest.mark.parametrize("form", ["tree", "logfmt", "json"])
 def test_nothing_of_it_is_sent_printed_or_logged(agent: RunningAgent, sink: str, form: str) -> None:
     agent.start("--print", form, "-i", "TERM", "-l", "debug", OTEL_EXPORTER_OTLP_ENDPOINT=sink)
@@ -90,7 +107,7 @@ def test_nothing_of_it_is_sent_printed_or_logged(agent: RunningAgent, sink: str,
     for pid in pids:
         assert b"[%d]" % pid in sent
     everything = sent + kept(agent.directory)
-    assert TOKEN.encode() not in everything
+    assert not leaked(everything)
     assert b"***" in sent
     assert "***" in agent.output()
 
@@ -102,7 +119,7 @@ def test_nothing_of_it_waits_on_disk(agent: RunningAgent) -> None:
     spool = kept(agent.spool)
     for pid in pids:
         assert b"[%d]" % pid in spool
-    assert TOKEN.encode() not in spool + kept(agent.directory)
+    assert not leaked(spool + kept(agent.directory))
 
 
 def test_without_arguments_there_is_the_command_alone(agent: RunningAgent) -> None:
@@ -130,3 +147,73 @@ def test_patterns_of_ones_own(agent: RunningAgent, tmp_path: Path) -> None:
         ),
     )
     assert record["killsnoop.target.process.command_args"][-1] == "x ***"
+
+
+# A title with a secret, written over the arguments; then a child whose tree it is in.
+TITLED = (
+    "import os, sys\nstat = open('/proc/self/stat').read().rpartition(')')[2].split()\n"
+    "start, end = map(int, stat[45:47])\n"
+    "with open('/proc/self/mem', 'r+b', 0) as memory:\n memory.seek(start)\n"
+    " memory.write(b'worker --password %s of db'.ljust(end - start, b'\\0') % os.environb[b'X'])\n"
+    "sys.stdin.readline(); os.kill(os.getppid(), 18)\n"
+    "os.spawnv(os.P_WAIT, '/bin/sh', ['sh', '-c', 'kill -CONT $PPID; :'])\n"
+    "print(flush=True); sys.stdin.readline()"
+)
+
+
+@pytest.mark.parametrize("form", ["tree", "json"])
+def test_nothing_of_titles_and_ancestors(agent: RunningAgent, sink: str, form: str) -> None:
+    """Of a tree: whose arguments have one, whose title has one, who is started by both."""
+    agent.start("--print", form, "-i", "CONT", "-l", "debug", OTEL_EXPORTER_OTLP_ENDPOINT=sink)
+    inner = ["sh", "-c", '"$@"; :', "sh", sys.executable, "-c", TITLED, "--padding", "x" * 99]
+    outer = ["sh", "-c", f'PGPASSWORD={TOKEN}; "$@"; :', f"--token={TOKEN}", *inner]
+    environment = {**os.environ, "X": TOKEN}
+    with subprocess.Popen(
+        outer, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        # A title is read while its process lives.
+        wait_until(lambda: f"[{process.pid}]" in agent.output(), 20, "it to be seen", agent.log)
+        process.communicate(b"\n")
+    assert agent.stop() == 0
+    sent = b"".join(_Sink.bodies)
+    assert b"worker --password *** of db" in sent
+    assert b"[%d]" % process.pid in sent
+    assert not leaked(sent + kept(agent.directory))
+
+
+@pytest.mark.parametrize("words", [
+    [f"https://user:{WEAK * 9}@example.org/"],
+    [f"https://{TOKEN * 5}@example.org/"],
+    [f"--password={WEAK * 9}"],
+    ["--url", f"postgres://u:{WEAK * 9}@db:5432/x"],
+    ["-H", f"X-Auth: {JWT}{TOKEN * 3}"],
+    [f"github_pat_{TOKEN * 5}"],
+    [f"-----BEGIN PRIVATE KEY-----\n{WEAK * 9}\n-----END PRIVATE KEY-----"],
+    ["sh", "-c", f"curl http://user:{WEAK * 9}@example.org/"],
+], ids=lambda words: words[0][:10])  # fmt: skip
+def test_nothing_of_what_is_cut_in_its_middle(agent: RunningAgent, words: list[str]) -> None:
+    """The kernel hands over 16 KiB of arguments: what follows a secret may be missing."""
+    command = ["sh", "-c", "read line"]
+    before = sum(len(one) + 1 for one in command) + sum(len(one) + 1 for one in words[:-1])
+    secret = WEAK if WEAK in words[-1] else TOKEN
+    within = words[-1].index(secret) + len(secret)
+    agent.start("--print", "json", "-i", "TERM")
+    pids = []
+    for more in (41, 50, 73):  # what is shown is some 30 bytes shorter
+        filler = 16384 - before - within - more - 1
+        victim = subprocess.Popen([*command, "x y" + "z" * (filler - 3), *words],
+                                  stdin=subprocess.PIPE)  # fmt: skip
+        settle(victim.pid, "sh")
+        victim.terminate()
+        victim.communicate()
+        pids.append(victim.pid)
+    assert agent.stop() == 0  # which says all that it knows
+    seen = {one["killsnoop.target.process.pid"]: one for one in agent.records()}
+    assert set(pids) <= set(seen)
+    assert "killsnoop.target.process.command_args" in seen[pids[0]]["killsnoop.truncated"]
+    assert not leaked(kept(agent.directory))

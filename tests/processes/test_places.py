@@ -143,15 +143,27 @@ def test_an_unknown_id_does_not_walk_again_at_once_and_a_new_one_is_found_later(
     assert cgroups.of(inode, 0).path == "/late"
 
 
-def test_a_removed_cgroup_is_forgotten_at_the_next_walk(tmp_path) -> None:
+def test_a_removed_cgroup_is_forgotten_by_a_walk_when_nobody_can_be_named_in_it(tmp_path) -> None:
+    """A minute after the first walk that misses it."""
     inode = made(tmp_path, "/a")["/a"]
     clock = Clock()
     cgroups = Cgroups(str(tmp_path), clock)
     assert cgroups.of(inode, 0) is not None
     (tmp_path / "sys/fs/cgroup/a").rmdir()
-    clock.now += 60
-    assert cgroups.of(1, 0) is None
+    for number in (1, 2):
+        assert cgroups.of(inode, 0) is not None
+        clock.now += 60
+        assert cgroups.of(number, 0) is None
     assert cgroups.of(inode, 0) is None
+
+
+def test_what_the_kernel_told_of_a_cgroup_outlives_it_and_the_next_walk(tmp_path) -> None:
+    """Made and removed before the agent came to read of it; another unknown one makes it walk."""
+    made(tmp_path, "/a")
+    cgroups = Cgroups(str(tmp_path), Clock())
+    cgroups.learn(4711, 0, b"/docker/" + C.encode())
+    assert cgroups.of(1, 0) is None
+    assert cgroups.of(4711, 0).container_id == C
 
 
 def test_without_a_mount_a_process_of_the_cgroup_is_believed(tmp_path) -> None:
