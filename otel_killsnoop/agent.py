@@ -5,6 +5,7 @@ Attach first, import the rest after: the ring keeps what happens meanwhile.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from otel_killsnoop.rooms import Rooms
 
 SOON, LATER = 0.02, 0.05  # seconds between looks at the ring: while something happens, and else
+MUCH = 64  # records in one look from which on it pays to let more gather
+LOOKS = 4  # for how long, in looks: the more a batch has, the more its records share
 UNSPOOLED = 0.5  # seconds before what could not be written is tried again
+GATHERED = 256 << 10  # bytes in the ring that are worth a batch
 LOOK = 1.0  # seconds between looks at what was lost
 STOP = 8.0  # seconds from the wish to stop to giving up on the destination
 
@@ -60,7 +64,7 @@ def run(settings: Settings) -> int:
         for fault in found[:-1]:
             print(f"otel-killsnoop: {fault}", file=sys.stderr)
         raise found[-1]
-    agent = Agent()
+    agent = Agent(min(GATHERED, settings.ring_size // 16))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, agent.ask_to_stop)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish is kept
@@ -78,10 +82,21 @@ def run(settings: Settings) -> int:
         tracer.close()
 
 
-class Agent:
-    """The loop, and its end."""
+def collect_seldom() -> None:
+    """What a record is made of holds no circles: look for them seldom, and not among what stays.
 
-    def __init__(self) -> None:
+    Python's own measure is a look after every 700 objects, which is every ten records or so.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+class Agent:
+    """The loop, and its end. enough: bytes in the ring for which a batch is begun at once."""
+
+    def __init__(self, enough: int) -> None:
+        self._enough = enough
         self._stop = 0  # how often it was asked to
 
     def ask_to_stop(self, _number: int, _frame: FrameType | None) -> None:
@@ -96,6 +111,7 @@ class Agent:
         from otel_killsnoop.stages import OutputGone  # late, as all that is not for attaching
 
         rooms.start()
+        collect_seldom()
         pipeline = rooms.pipeline
         next_look = time.monotonic() + LOOK
         try:
@@ -110,10 +126,17 @@ class Agent:
                 elif not moved:
                     time.sleep(LATER)
                 elif moved < rooms.full or pipeline.waiting:
-                    time.sleep(SOON)
+                    self._gather(rooms, LOOKS if moved >= MUCH else 1)
         except OutputGone as gone:
             raise gone.error from None
         return self._end(rooms)
+
+    def _gather(self, rooms: Rooms, looks: int) -> None:
+        """Pause for so many looks at most, until there is enough in the ring."""
+        for _ in range(looks):
+            time.sleep(SOON)
+            if self._stop or rooms.tracer.ring.pending >= self._enough:
+                return
 
     def _end(self, rooms: Rooms) -> int:
         ends = time.monotonic() + STOP

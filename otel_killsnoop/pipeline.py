@@ -17,6 +17,7 @@ from otel_killsnoop.selected import ATTEMPTS, Selected
 from otel_killsnoop.stages import OutputGone, Printer, Ring, Stages
 
 BATCH = 2048  # records read at a time: about 1 MiB of events
+REQUEST = 1_000_000  # bytes of requests that are joined: what their makers keep to as well
 KINDS = 4096  # kinds of signal that are counted apart; see `_fewer`
 
 _log = logging.getLogger(__name__)
@@ -128,9 +129,10 @@ class Pipeline:
         offset = self._offset()
         self._count(joined, deaths)
         if self._put is not None:
-            self._pending += self._stages.encode(joined, offset)
+            requests = self._stages.encode(joined, offset)
             if deaths:
-                self._pending += self._stages.encode_deaths(deaths, offset)
+                requests = _together(requests + self._stages.encode_deaths(deaths, offset))
+            self._pending += requests
         if self._printer is not None:
             self._print(self._printer, joined, deaths, offset)
 
@@ -175,6 +177,21 @@ class Pipeline:
             if self._put is None:
                 raise OutputGone(error) from error
             _log.error("cannot print, %s: nothing is printed from here on", error.strerror)
+
+
+def _together(requests: list[Request]) -> list[Request]:
+    """As few requests as can be, in that order: each costs a file, two syncs and a post.
+
+    A request is a list of one kind of field, so two of them, one behind the other, are one.
+    """
+    made = requests[:1]
+    for body, records in requests[1:]:
+        before = made[-1]
+        if len(before.body) + len(body) <= REQUEST:
+            made[-1] = Request(before.body + body, before.records + records)
+        else:
+            made.append(Request(body, records))
+    return made
 
 
 def _fewer(counts: dict[Facts, int]) -> dict[Facts, int]:

@@ -13,9 +13,15 @@ from otel_killsnoop.processes.sensitive import (
     Program,
     is_key_name,
     is_secret_name,
+    may_hold,
 )
 
 _DEEPEST = 4  # quotes within quotes that are looked into
+
+# Arguments that looked suspicious and held nothing: the scripts of shells come again and again.
+# At most 512 KiB; what is secret is not among them, so it does not outlive its process here.
+clean: set[bytes] = set()
+MOST, LONGEST = 512, 1024
 
 Span = tuple[int, int]
 
@@ -23,6 +29,7 @@ _ASSIGNMENT = re.compile(rb"(-{0,2}[A-Za-z_][A-Za-z0-9_.:/-]*+)=(?s:.)")
 _FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]*")
 _SETTING = re.compile(rb"[A-Za-z_][A-Za-z0-9-]*+[._][A-Za-z0-9_.-]*")
 _OPTION = re.compile(rb"--[a-z][a-z0-9-]*(?:=.*)?|-[A-Za-z]|-[a-z]{2,}|--", re.DOTALL)
+_BLANK = re.compile(rb"\s")
 _WORD = re.compile(rb"""(?:[^\s"';|&()]++|"[^"]*+"?|'[^']*+'?)++""")
 _NAMED = re.compile(
     rb"""(?<![A-Za-z0-9_.$-])([A-Za-z_-][A-Za-z0-9_.-]*+)\\?["']?[ \t]{0,4}(?:=>|:=|[=:])"""
@@ -53,23 +60,22 @@ class Reader:
         self._flag: bytes | None = None  # the next word is its value
         self._pair: bytes | None = None  # the next word is name + this + secret
 
-    def read(self, word: bytes) -> Iterator[Span]:
+    def read(self, word: bytes) -> list[Span]:
         """The spans of this word that are secret."""
         flag, self._flag = self._flag, None
         pair, self._pair = self._pair, None
         if flag is not None and word and not _OPTION.fullmatch(word):
             if not self._is_harmless(flag, word):
-                yield 0, len(word)
-                return
+                return [(0, len(word))]
         elif pair is not None:
             name, separator, _ = word.partition(pair)
             if separator and len(name) + 1 < len(word):
-                yield len(name) + 1, len(word)
-                return
+                return [(len(name) + 1, len(word))]
+        found: list[Span] = []
         if word.startswith(b"-"):
-            yield from self._option(word)
-        elif len(word) < 256 and (found := PROGRAMS.get(word.rpartition(b"/")[2])) is not None:
-            self._program = found
+            found += self._option(word)
+        elif len(word) < 256 and (program := PROGRAMS.get(word.rpartition(b"/")[2])) is not None:
+            self._program = program
         elif _SETTING.fullmatch(word) and is_secret_name(word):
             self._flag = word
         position = 0
@@ -79,12 +85,13 @@ class Reader:
                 first = word[value:].split(None, 1)
                 is_script = len(first) == 2 and _REFERENCE.fullmatch(first[0]) is not None
                 if not is_script and not self._is_harmless(named[1], word[value:]):
-                    yield value, len(word)
+                    found.append((value, len(word)))
                     word = word[:value]  # before it there may be more: `=` ends some tokens, too
                 break
             position = value
-        if len(word) >= 6:
-            yield from self._inside(word)
+        if len(word) >= 6 and may_hold(word):
+            found += self._inside(word)
+        return found
 
     def _option(self, word: bytes) -> tuple[Span, ...]:
         """What is secret in an option itself; or what that makes of the word after it."""
@@ -125,22 +132,29 @@ class Reader:
         """Whether a script names a secret here instead of writing it out."""
         return self._in_text and _REFERENCE.fullmatch(value) is not None
 
-    def _inside(self, text: bytes) -> Iterator[Span]:
+    def _inside(self, text: bytes) -> list[Span]:
         """What is secret by its looks or by a name within the argument."""
-        for shape in SHAPES.finditer(text):
-            yield shape.span()
+        is_argument = self._depth == 0 and not self._in_text
+        if is_argument and text in clean:
+            return []
+        found = [shape.span() for shape in SHAPES.finditer(text)]
         headers = list(HEADER.finditer(text))
         for header in headers:
-            yield from self._header(text, header)
-        has_blanks = re.search(rb"\s", text) is not None
+            found += self._header(text, header)
+        has_blanks = _BLANK.search(text) is not None
         for authority in (_AUTHORITY_IN_TEXT if has_blanks else _AUTHORITY).finditer(text):
-            yield from _user_info(authority)
+            found += _user_info(authority)
         in_text, self._in_text = self._in_text, self._in_text or has_blanks
-        yield from self._named(text, {header.start() for header in headers})
+        found += self._named(text, {header.start() for header in headers})
         self._in_text = in_text
-        yield from randomness.find(text)
+        found += randomness.find(text)
         if has_blanks and self._depth < _DEEPEST:
-            yield from self._words(text)
+            found += self._words(text)
+        if is_argument and not found and len(text) <= LONGEST:
+            if len(clean) >= MOST:
+                clean.clear()
+            clean.add(text)
+        return found
 
     def _named(self, text: bytes, headers: set[int]) -> Iterator[Span]:
         """The values of members, parameters and settings with a secret's name, but headers'."""
@@ -167,9 +181,10 @@ class Reader:
         if value < end and not _REFERENCE.fullmatch(text[value:end]):
             yield value, end
 
-    def _words(self, text: bytes) -> Iterator[Span]:
+    def _words(self, text: bytes) -> list[Span]:
         """The same rules for the words of a script or title."""
         reader = Reader(True, self._depth + 1)
+        found: list[Span] = []
         for match in _WORD.finditer(text):
             word, start = match[0], match.start()
             if word[:1] in (b'"', b"'"):
@@ -178,8 +193,8 @@ class Reader:
                 if word.endswith(quote):
                     word = word[:-1]
             if len(word) < len(text):
-                for first, last in reader.read(word):
-                    yield start + first, start + last
+                found += [(start + first, start + last) for first, last in reader.read(word)]
+        return found
 
 
 def _user_info(authority: re.Match[bytes]) -> Iterator[Span]:

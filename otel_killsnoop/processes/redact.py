@@ -25,9 +25,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from otel_killsnoop.processes import patterns
-from otel_killsnoop.processes.randomness import LEAST, RUN
 from otel_killsnoop.processes.reader import Reader, Span
-from otel_killsnoop.processes.sensitive import PROGRAMS, TRACES
+from otel_killsnoop.processes.sensitive import may_hold
 
 MASK = b"***"
 
@@ -51,13 +50,13 @@ def redact(
 ) -> tuple[tuple[bytes, ...], int]:
     """Mask what is secret in these arguments; and say how many values that was."""
     found = patterns.find(extra, args) if extra else None
-    if _is_plain(args) and not (found and any(found)):
+    if not may_hold(b"\0".join(args)) and not (found and any(found)):
         return args, 0
     masked = 0
     shown: list[bytes] = []
     reader = Reader()
     for place, arg in enumerate(args):
-        spans = list(reader.read(arg))
+        spans = reader.read(arg)
         if found:
             spans += found[place]
         if spans:
@@ -87,14 +86,3 @@ def _mask(text: bytes, spans: list[Span]) -> tuple[bytes, int]:
         end = max(end, stop)
     parts.append(text[end:])
     return b"".join(parts), count
-
-
-def _is_plain(args: tuple[bytes, ...]) -> bool:
-    """Whether nothing in these arguments can be secret, told cheaply: so for most commands."""
-    line = b"\0".join(args).lower()
-    if TRACES.search(line) is not None:
-        return False
-    for arg in args:
-        if arg.rpartition(b"/")[2] in PROGRAMS:
-            return False
-    return max(map(len, args), default=0) < LEAST or RUN.search(line) is None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from otel_killsnoop import unixsignals
 from otel_killsnoop.model import Death, Request, Side
 from otel_killsnoop.records import severity
+from otel_killsnoop.records.ancestry import Ancestries
 from otel_killsnoop.records.attributes import EXIT_EVENT_NAME, TARGET
 from otel_killsnoop.records.bounds import first_fit
 from otel_killsnoop.records.envelope import LOG_RECORD, Envelope, uid
@@ -44,11 +45,12 @@ class ExitEncoder:
         max_request_bytes: int = 1_000_000,
         target: SideEncoder | None = None,
     ) -> None:
-        self._target = target or SideEncoder(TARGET, max_depth, boot_to_unix_ns)
+        self._target = target or SideEncoder(TARGET, Ancestries(max_depth), boot_to_unix_ns)
         self._envelope = Envelope(resource)
         self._budget = side_budget(self._envelope)
         self._boot_id = boot_id
         self._max_request_bytes = max_request_bytes
+        self._kinds: dict[int, bytes] = {}  # by status, of which there are at most 256
 
     def encode(self, deaths: Sequence[Death], offset_ns: int, observed_ns: int) -> list[Request]:
         """The deaths as requests, in their order; offset_ns, observed_ns as of ``record``."""
@@ -81,11 +83,15 @@ class ExitEncoder:
         )
 
     def _record(self, death: Death, block: Block, offset_ns: int) -> bytes:
+        kind = self._kinds.get(death.status & 0xFF)
+        if kind is None:
+            kind = self._kinds[death.status & 0xFF] = encoded(_kind(death))
         return b"".join(
             (
                 time_field(death.time + offset_ns),
                 lead(severity.of_death(number(death)), body(death, block.label)),
-                encoded(describe(death, self._boot_id)),
+                kind,
+                encoded(_circumstances(death, self._boot_id)),
                 KEYS["killsnoop.truncated"].strings(block.cut) if block.cut else b"",
                 KEYS["log.record.uid"].string(uid(self._boot_id, death.sequence)),
             )
@@ -99,15 +105,23 @@ def number(death: Death) -> int:
 
 def describe(death: Death, boot_id: str) -> Named:
     """The log attributes of a death, by their full names, but what was cut and the uid."""
+    return _kind(death) + _circumstances(death, boot_id)
+
+
+def _kind(death: Death) -> Named:
+    """Those that depend on the low eight bits of the status alone."""
     signal = number(death)
-    values: Named = [
+    return [
         ("killsnoop.event", b"exit"),
         ("killsnoop.exit.signal.number", signal),
         ("killsnoop.exit.signal.name", unixsignals.name(signal).encode()),
         ("killsnoop.exit.code", SHELL_BASE + signal),
         ("killsnoop.exit.core_dumped", bool(death.status & CORE_DUMPED)),
-        ("killsnoop.exit.run_time", death.run_time / 1e9),
     ]
+
+
+def _circumstances(death: Death, boot_id: str) -> Named:
+    values: Named = [("killsnoop.exit.run_time", death.run_time / 1e9)]
     if death.killer is not None:
         values.append(("killsnoop.exit.killed_by", uid(boot_id, death.killer)))
     return values
@@ -116,7 +130,7 @@ def describe(death: Death, boot_id: str) -> Named:
 def body(death: Death, target: bytes) -> bytes:
     """``nginx[1234] died of SIGKILL after 12.3 s``."""
     signal = unixsignals.name(number(death))
-    return f"{target.decode()} died of {signal} after {lasted(death.run_time)}".encode()
+    return target + f" died of {signal} after {lasted(death.run_time)}".encode()
 
 
 def lasted(run_time: int) -> str:

@@ -9,6 +9,7 @@ from otel_killsnoop.records import details as particulars
 from otel_killsnoop.records import exit as ends
 from otel_killsnoop.records import facts as kinds
 from otel_killsnoop.records import process, severity
+from otel_killsnoop.records.ancestry import Ancestries
 from otel_killsnoop.records.attributes import SOURCE, TARGET
 from otel_killsnoop.records.bounds import (
     Limits,
@@ -39,8 +40,9 @@ class Flattener:
         initiator: Initiator = lambda side: None,
         cgroup: particulars.CgroupPath = lambda number: None,
     ) -> None:
-        self._source = SideEncoder(SOURCE, max_depth, boot_to_unix_ns, initiator)
-        self._target = SideEncoder(TARGET, max_depth, boot_to_unix_ns)
+        ancestries = Ancestries(max_depth)
+        self._source = SideEncoder(SOURCE, ancestries, boot_to_unix_ns, initiator)
+        self._target = SideEncoder(TARGET, ancestries, boot_to_unix_ns)
         self._boot_id = boot_id
         self._cgroup = cgroup
         self._resource = {name: _plain(value) for name, value in resource_values(resource)}

@@ -17,17 +17,21 @@ Value = bytes | bool | int | float | tuple[bytes, ...] | tuple[int, ...]
 """What an attribute may hold: text as UTF-8, a truth value, a 64-bit integer, a double, or an
 array of texts or of integers."""
 
-_SHORT = tuple(bytes((n,)) for n in range(0x80))
+_KEPT_VARINTS = 0x800  # lengths, mostly
 _DOUBLE = Struct("<d").pack
 _KEPT_LENGTHS = 512  # frames of longer values are made anew each time: they would fill memory
 
 
 def varint(value: int) -> bytes:
     """A base-128 varint; negative numbers as protobuf's int64 has them (ten bytes)."""
-    if 0 <= value < 0x80:
-        return _SHORT[value]
+    if 0 <= value < _KEPT_VARINTS:
+        return _VARINTS[value]
+    return _varint(value)
+
+
+def _varint(value: int) -> bytes:
     if 0 <= value < 0x4000:
-        return bytes((value & 0x7F | 0x80, value >> 7))
+        return (value & 0x7F | 0x80 | value >> 7 << 8).to_bytes(2, "little")
     if 0 <= value < 0x200000:
         return bytes((value & 0x7F | 0x80, value >> 7 & 0x7F | 0x80, value >> 14))
     value &= 0xFFFF_FFFF_FFFF_FFFF
@@ -37,6 +41,11 @@ def varint(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_VARINTS = tuple(
+    bytes((n,)) if n < 0x80 else bytes((n & 0x7F | 0x80, n >> 7)) for n in range(_KEPT_VARINTS)
+)
 
 
 def tag(number: int, wire_type: int) -> bytes:
@@ -97,22 +106,23 @@ class Key:
     def strings(self, values: Sequence[bytes]) -> bytes:
         """The attribute with an array of texts."""
         try:
-            elements = [_ELEMENTS[len(value)] + value for value in values]
+            return self.array(b"".join([_ELEMENTS[len(value)] + value for value in values]))
         except IndexError:
-            elements = [_make_element(len(value)) + value for value in values]
-        return self._array(b"".join(elements))
+            return self.array(b"".join(map(string_element, values)))
 
     def integers(self, values: Sequence[int]) -> bytes:
         """The attribute with an array of integers."""
-        parts = []
-        for value in values:
-            digits = varint(value)
-            parts.append(_INTEGER_ELEMENTS[len(digits)] + digits)
-        return self._array(b"".join(parts))
+        return self.array(b"".join(map(integer_element, values)))
 
-    def _array(self, elements: bytes) -> bytes:
-        head = b"\x2a" + varint(len(elements))
-        return self._frame(len(head) + len(elements)) + head + elements
+    def array(self, elements: bytes) -> bytes:
+        """The attribute with an array of these elements, encoded already."""
+        size = varint(len(elements))
+        length = 1 + len(size) + len(elements)
+        size_of_value = varint(length)
+        whole = varint(len(self._name_field) + 1 + len(size_of_value) + length)
+        return b"".join(
+            (self._tag, whole, self._name_field, b"\x12", size_of_value, b"\x2a", size, elements)
+        )
 
     def encode(self, value: Value) -> bytes:
         """The attribute with whatever kind of value this is."""
@@ -153,6 +163,18 @@ def encode_all(
             parts.append(key.encode(value))
             arrays.append(value)
     return b"".join(parts), arrays
+
+
+def string_element(value: bytes) -> bytes:
+    """One text as an element of an array."""
+    length = len(value)
+    return (_ELEMENTS[length] if length < _KEPT_LENGTHS else _make_element(length)) + value
+
+
+def integer_element(value: int) -> bytes:
+    """One integer as an element of an array."""
+    digits = varint(value)
+    return _INTEGER_ELEMENTS[len(digits)] + digits
 
 
 def _make_element(length: int) -> bytes:

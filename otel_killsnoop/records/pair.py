@@ -13,12 +13,22 @@ attributes of the Facts; and the record's size."""
 class Pair:
     """A source and a target, encoded; either may be missing.
 
-    source_tid, target_tid: the processes' first threads.  length: bytes of both sides.  cut: names
-    of what was cut.  ids: the attributes behind the ones of the Facts, when the threads are the
-    first ones and there are no details.  forms: by Facts.
+    source_tid, target_tid: the processes' first threads.  sides: what was encoded of both.
+    length: their bytes.  cut: names of what was cut.  ids: the attributes behind the ones of the
+    Facts, when the threads are the first ones and there are no details.  forms: by Facts.
     """
 
-    __slots__ = ("blocks", "cost", "cut", "forms", "ids", "length", "source_tid", "target_tid")
+    __slots__ = (
+        "blocks",
+        "cost",
+        "cut",
+        "forms",
+        "ids",
+        "length",
+        "sides",
+        "source_tid",
+        "target_tid",
+    )
 
     def __init__(
         self, source: Side | None, target: Side | None, blocks: tuple[Block | None, Block | None]
@@ -26,12 +36,13 @@ class Pair:
         self.source_tid = source.process.pid if source else 0
         self.target_tid = target.process.pid if target else 0
         self.blocks = blocks
-        there = [block for block in blocks if block]
-        self.length = sum([block.length for block in there])
-        self.cut = tuple([one for block in there for one in block.cut])
+        self.sides: list[bytes] = []
+        self.cut: tuple[bytes, ...] = ()
+        for block in blocks:
+            if block is not None:
+                self.sides += (block.own, block.above)
+                self.cut += block.cut
+        self.length = sum(map(len, self.sides))
         self.ids = b""
         self.forms: dict[Facts, Form] = {}
         self.cost = 1000 + self.length
-
-    def sides(self) -> list[bytes]:
-        return [part for block in self.blocks if block for part in (block.own, block.above)]

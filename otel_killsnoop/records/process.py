@@ -1,13 +1,16 @@
 """A process -> what is said of it: names and values, not yet bytes on the wire.
 
 Names are those of ``attributes.SIDE``, without the ``killsnoop.source`` or ``.target`` in front.
-The encoder and the terminal's JSON are both made of this, so they cannot differ.
+The encoder and the terminal's JSON are both made of this, so they cannot differ. It is in parts,
+because the encoder keeps those that many processes have in common.
 """
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 
 from otel_killsnoop.model import Process
 from otel_killsnoop.records.bounds import (
@@ -66,19 +69,37 @@ def describe(
     namespace's number when it is the host's, the cgroup when the container is known, how we know
     when it is by exec.
     """
+    values = numbers(process, boot_to_unix_ns)
+    values += program(process, own_name)
+    shortened = add_arguments(values, process, limits)
+    values += belonging(process)
+    return values, shortened
+
+
+def numbers(process: Process, boot_to_unix_ns: int) -> Named:
+    """What no other process has in common with it."""
     values: Named = [("process.pid", process.pid)]
-    add = values.append
     if process.vpid and process.vpid != process.pid:
-        add(("process.vpid", process.vpid))
+        values.append(("process.vpid", process.vpid))
     if process.parent_pid:
-        add(("process.parent_pid", process.parent_pid))
+        values.append(("process.parent_pid", process.parent_pid))
     if process.start:
-        add(("process.creation.time", _iso(process.start + boot_to_unix_ns)))
-    add(("process.executable.name", own_name))
+        values.append(("process.creation.time", _iso(process.start + boot_to_unix_ns)))
+    return values
+
+
+def program(process: Process, own_name: bytes) -> Named:
+    """What it runs; it depends on ``program_key`` alone."""
+    values: Named = [("process.executable.name", own_name)]
     if process.path:
-        add(("process.executable.path", _bounded(process.path, PATH_BYTES)))
-    shortened = _add_arguments(values, process, limits)
-    add(("process.user.id", process.uid))
+        values.append(("process.executable.path", _bounded(process.path, PATH_BYTES)))
+    return values
+
+
+def belonging(process: Process) -> Named:
+    """Whose it is, where it runs, how we know; it depends on ``belonging_key`` alone."""
+    values: Named = [("process.user.id", process.uid)]
+    add = values.append
     if process.user is not None:
         add(("process.user.name", _word(process.user)))
     if process.login_user is not None:
@@ -97,7 +118,29 @@ def describe(
         add(("systemd.unit", _word(process.systemd_unit)))
     if process.known_from != "exec":
         add(("process.known_from", _word(process.known_from)))
-    return values, shortened
+    return values
+
+
+said_of = attrgetter(*(one.name for one in fields(Process) if one.name not in ("gid", "ended")))
+"""All that ``describe`` looks at, as one value: that a process has ended is not said of itself."""
+
+
+program_key = attrgetter("comm", "path")
+"""What ``program`` looks at."""
+
+belonging_key = attrgetter(
+    "uid",
+    "user",
+    "login_user",
+    "login_uid",
+    "audit_session",
+    "container_id",
+    "cgroup",
+    "pod_uid",
+    "systemd_unit",
+    "known_from",
+)
+"""What ``belonging`` looks at."""
 
 
 # Processes are many, but their names, programs, users and places are few.
@@ -115,7 +158,7 @@ def _word(text: str) -> bytes:
     return _bounded_text(text, WORD_BYTES)
 
 
-def _add_arguments(values: Named, process: Process, limits: Limits) -> list[str]:
+def add_arguments(values: Named, process: Process, limits: Limits) -> list[str]:
     """Add command, arguments, line, title and count; return the names of what was cut."""
     args = process.args
     shortened = []
@@ -165,6 +208,8 @@ def command_line(args: tuple[bytes, ...], limit: int) -> tuple[bytes, bool]:
 
 
 def _cut_line(raw: bytes, limit: int) -> tuple[bytes, bool]:
+    if len(raw) <= limit and raw.isascii():
+        return raw, True
     # A little more than fits, so that a character cut in two lies beyond the limit.
     line = utf8(raw[: limit + 4])
     if len(line) <= limit and len(raw) <= limit + 4:

@@ -15,17 +15,11 @@ from otel_killsnoop.model import Details, Facts, Joined, Request, Side, Signal
 from otel_killsnoop.records import details as particulars
 from otel_killsnoop.records import facts as kinds
 from otel_killsnoop.records import severity
+from otel_killsnoop.records.ancestry import Ancestries
 from otel_killsnoop.records.attributes import EVENT_NAME, SOURCE, TARGET
 from otel_killsnoop.records.bounds import Limits, first_fit
 from otel_killsnoop.records.envelope import GROUP_BYTES, LOG_RECORD, Envelope, uid
-from otel_killsnoop.records.log_record import (
-    KEYS,
-    TIME,
-    encoded,
-    lead,
-    observed_field,
-    side_budget,
-)
+from otel_killsnoop.records.log_record import KEYS, TIME, encoded, lead, observed_field, side_budget
 from otel_killsnoop.records.otlp import field, varint
 from otel_killsnoop.records.pair import Form, Pair
 from otel_killsnoop.records.recent import Recent
@@ -65,8 +59,9 @@ class Encoder:
         initiator: Initiator = lambda side: None,
         cgroup: particulars.CgroupPath = lambda number: None,
     ) -> None:
-        self.target = SideEncoder(TARGET, max_depth, boot_to_unix_ns)
-        self._source = SideEncoder(SOURCE, max_depth, boot_to_unix_ns, initiator)
+        ancestries = Ancestries(max_depth)
+        self.target = SideEncoder(TARGET, ancestries, boot_to_unix_ns)
+        self._source = SideEncoder(SOURCE, ancestries, boot_to_unix_ns, initiator)
         self._envelope = Envelope(resource)
         self._budget = side_budget(self._envelope)
         self._boot_id = boot_id
@@ -140,7 +135,7 @@ class Encoder:
     def _request(self, groups: Mapping[Pair, list[bytes]], count: int) -> Request:
         parts: list[bytes] = []
         for pair, records in groups.items():
-            parts += self._envelope.group(pair.sides(), records)
+            parts += self._envelope.group(pair.sides, records)
         return Request(b"".join(parts), count)
 
     def _pair(self, source: Side | None, target: Side | None) -> Pair:

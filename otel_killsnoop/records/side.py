@@ -2,7 +2,7 @@
 
 The source and the target have the same attributes under different prefixes, so there are two of
 these encoders. What is said of a process is kept by its Side, what is said of its ancestors by
-the parent's Side, which siblings share.
+the parent's Side, which siblings share; and the parts that processes have in common by those.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from otel_killsnoop.model import Process, Side
 from otel_killsnoop.records import ancestry as lineage
 from otel_killsnoop.records import attributes, process
 from otel_killsnoop.records.bounds import LADDER, Limits, loki_surplus
-from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, Value, encode_all
+from otel_killsnoop.records.otlp import RESOURCE_ATTRIBUTE, Key, encode_all
 from otel_killsnoop.records.recent import Recent
 
 FULL = LADDER[0]
@@ -23,6 +23,7 @@ Initiator = Callable[[Side], Process | None]
 """Says who started what a source did: its nearest ancestor that is no wrapper, or itself."""
 
 CACHE_BYTES = 1 << 19  # of processes, and as much of ancestries; a cache may hold twice that
+PART_BYTES = 1 << 17  # of parts that processes have in common; twice that likewise
 
 
 class Description(NamedTuple):
@@ -33,16 +34,15 @@ class Description(NamedTuple):
     size: int
 
 
-@dataclass(slots=True)
-class _Above:
-    ancestry: lineage.Ancestry
+class _Part(NamedTuple):
+    """Attributes, encoded. size: bytes that Loki counts for them at most."""
+
     encoded: bytes
     size: int
 
     @property
     def cost(self) -> int:
-        labels = sum(map(len, self.ancestry.labels))
-        return len(self.encoded) + 2 * labels + 40 * len(self.ancestry.labels) + 400
+        return len(self.encoded) + 500
 
 
 @dataclass(slots=True)
@@ -67,13 +67,13 @@ class Block:
 
     @property
     def cost(self) -> int:
-        return len(self.own) + 300
+        return len(self.own) + 800  # with its key
 
 
 class SideEncoder:
     """Encodes sides under one prefix.
 
-    prefix: ``killsnoop.source`` or ``killsnoop.target``.  max_depth: ancestors to name, 0 to 32.
+    prefix: ``killsnoop.source`` or ``killsnoop.target``.  ancestries: both prefixes may share one.
     boot_to_unix_ns: what to add to boot time for creation times; fixed for good, because a
     process must not seem to be created at different times.  initiator: asked once for each block;
     None where no side has one, as targets.
@@ -82,53 +82,58 @@ class SideEncoder:
     def __init__(
         self,
         prefix: str,
-        max_depth: int,
+        ancestries: lineage.Ancestries,
         boot_to_unix_ns: int,
         initiator: Initiator | None = None,
     ) -> None:
         self.prefix = prefix
         self._initiator = initiator
-        self._max_depth = max_depth
+        self._ancestries = ancestries
         self._boot_to_unix_ns = boot_to_unix_ns
         self._keys = {
             one.name: Key(f"{prefix}.{one.name}", RESOURCE_ATTRIBUTE)
             for one in attributes.SIDE + attributes.INITIATOR
         }
-        self._blocks: Recent[Side, Block] = Recent(CACHE_BYTES)
-        self._aboves: Recent[Side, _Above] = Recent(CACHE_BYTES)
-        self._nothing = _Above(lineage.NOTHING_ABOVE, b"", 0)
-        self._unknown = _Above(lineage.UNKNOWN_ABOVE, b"", 0)
+        self._blocks: Recent[tuple[object, ...], Block] = Recent(CACHE_BYTES)
+        self._aboves: Recent[Side, _Part] = Recent(CACHE_BYTES)
+        self._parts: Recent[tuple[object, ...], _Part] = Recent(PART_BYTES)
 
     def block(self, side: Side, limits: Limits = FULL) -> Block:
         """The side's block; kept for the next time when nothing beyond the usual is cut."""
         if limits is not FULL:
-            return self._block(side, self._above(side, limits), limits)
-        block = self._blocks.get(side)
+            return self._block(side, limits)
+        # By what is said, not by the side: a process that ended has another one, and its record
+        # mostly follows that of the signal.
+        key = side.parent, side.complete, process.said_of(side.process)
+        block = self._blocks.get(key)
         if block is None:
-            block = self._block(side, self._above(side, limits), limits)
-            self._blocks.put(side, block)
+            block = self._block(side, limits)
+            self._blocks.put(key, block)
         return block
 
     def describe(self, side: Side, limits: Limits) -> Description:
         """The side's attributes as values, by their full names."""
-        ancestry = self._ancestry(side, limits)
+        one = side.process
+        ancestry = self._ancestries.of(side, limits)
         block = self.block(side, limits)
-        values, cut, _ = self._own(side.process, ancestry, limits, block.initiator)
+        name = process.name(one)
+        values, cut = process.describe(one, name, limits, self._boot_to_unix_ns)
+        label = process.label(name, one.pid)
+        self._add_last(values, cut, label, ancestry, limits, block.initiator)
         values += ancestry.values
         named = [(self._keys[suffix].name, value) for suffix, value in values]
         return Description(named, [f"{self.prefix}.{one}" for one in cut], block.size)
 
-    def _own(
-        self,
-        one: Process,
+    @staticmethod
+    def _add_last(
+        values: process.Named,
+        cut: list[str],
+        label: bytes,
         above: lineage.Ancestry,
         limits: Limits,
         initiator: Process | None,
-    ) -> tuple[process.Named, list[str], bytes]:
-        """Values, names of what was cut, and the process's label."""
-        name = process.name(one)
-        label = process.label(name, one.pid)
-        values, cut = process.describe(one, name, limits, self._boot_to_unix_ns)
+    ) -> None:
+        """Add what is said last of a process: its tree, and who started what it did."""
         tree, whole = lineage.tree(label, above)
         values.append(("process.tree", tree))
         cut += above.cut
@@ -136,38 +141,45 @@ class SideEncoder:
             cut.append("process.tree")
         if initiator is not None:
             process.add_initiator(values, cut, initiator, limits)
-        return values, cut, label
 
-    def _block(self, side: Side, above: _Above, limits: Limits) -> Block:
+    def _block(self, side: Side, limits: Limits) -> Block:
+        """What ``describe`` says, with what is encoded already in place of its values."""
         one = side.process
         initiator = self._initiator(side) if self._initiator else None
         if initiator is not None and (initiator.pid, initiator.start) == (one.pid, one.start):
             initiator = None
-        values, cut, label = self._own(one, above.ancestry, limits, initiator)
-        own, size = self._encode(values)
+        ancestry = self._ancestries.of(side, limits)
+        above = self._above(side, ancestry, limits)
+        name = process.name(one)
+        label = process.label(name, one.pid)
+        key = process.program_key(one)
+        program = self._parts.get(key) or self._part(key, process.program(one, name))
+        key = process.belonging_key(one)
+        belonging = self._parts.get(key) or self._part(key, process.belonging(one))
+        values = process.numbers(one, self._boot_to_unix_ns)
+        cut = process.add_arguments(values, one, limits)
+        self._add_last(values, cut, label, ancestry, limits, initiator)
+        encoded, arrays = encode_all(self._keys, values)
+        own = b"".join((encoded, program.encoded, belonging.encoded))
+        size = len(own) + above.size + sum(map(loki_surplus, arrays))
         names = tuple([f"{self.prefix}.{one}".encode() for one in cut]) if cut else ()
-        return Block(own, above.encoded, size + above.size, names, label, initiator)
+        return Block(own, above.encoded, size, names, label, initiator)
 
-    def _ancestry(self, side: Side, limits: Limits) -> lineage.Ancestry:
-        if side.parent is None:
-            return lineage.NOTHING_ABOVE if side.complete else lineage.UNKNOWN_ABOVE
-        return lineage.ancestry_of(side.parent, self._max_depth, limits)
+    def _part(self, key: tuple[object, ...], values: process.Named) -> _Part:
+        """Texts and numbers that depend on the key alone."""
+        encoded, _ = encode_all(self._keys, values)
+        part = _Part(encoded, len(encoded))
+        self._parts.put(key, part)
+        return part
 
-    def _above(self, side: Side, limits: Limits) -> _Above:
+    def _above(self, side: Side, ancestry: lineage.Ancestry, limits: Limits) -> _Part:
+        """The ancestors' attributes."""
         parent = side.parent
-        if parent is None:
-            return self._nothing if side.complete else self._unknown
-        above = self._aboves.get(parent) if limits is FULL else None
+        above = self._aboves.get(parent) if parent and limits is FULL else None
         if above is None:
-            ancestry = self._ancestry(side, limits)
-            encoded, size = self._encode(ancestry.values)
-            # What is encoded need not be kept as values too.
-            above = _Above(ancestry._replace(values=[]), encoded, size)
-            if limits is FULL:
+            arrays = [self._keys[suffix].array(elements) for suffix, elements in ancestry.arrays]
+            encoded = b"".join(arrays)
+            above = _Part(encoded, len(encoded) + ancestry.surplus)
+            if parent and limits is FULL:
                 self._aboves.put(parent, above)
         return above
-
-    def _encode(self, values: list[tuple[str, Value]]) -> tuple[bytes, int]:
-        """The attributes as bytes, and what Loki counts for them at most."""
-        encoded, arrays = encode_all(self._keys, values)
-        return encoded, len(encoded) + sum(map(loki_surplus, arrays))

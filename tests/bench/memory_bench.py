@@ -39,7 +39,7 @@ def run(rounds: int) -> None:
         except NoGroupError as error:
             group = None
             notes.append(f"The charge of a cgroup was not measured: {error}.")
-        settings = {"KILLSNOOP_INCLUDE_SIGNALS": str(NUMBER)}
+        settings = {"KILLSNOOP_INCLUDE_SIGNALS": str(NUMBER), "KILLSNOOP_FOLD_BURST": "0"}
         agent = opened.enter_context(Live(sink.url, group.procs if group else None, **settings))
         agent.wait_ready()
         time.sleep(SETTLE)
@@ -82,8 +82,8 @@ def run(rounds: int) -> None:
     else:
         notes.append("sigsnoop is not installed (Debian: libbpf-tools): not measured.")
     notes += [
-        f"{PAIRS} live pairs, OTLP/HTTP with gzip to a local sink, metrics "
-        f"({said['metrics']} times).",
+        f"{PAIRS} live pairs, a record for each signal, OTLP/HTTP with gzip to a local sink, "
+        f"metrics ({said['metrics']} times).",
         f"The agent's last line: {last_line.partition('INFO ')[2]}",
     ]
     table(f"memory: the agent, idle and after {COUNT:,} signals", rows, notes)

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from made_ring import PAGE, Writer
 
+from otel_killsnoop.agent import collect_seldom
 from otel_killsnoop.model import Death, Event, Joined, Request
 from otel_killsnoop.pipeline import Pipeline
 from otel_killsnoop.processes.host import Host
@@ -108,6 +109,7 @@ class Replay:
             of, cgroup = self._host.initiators.of, self._host.cgroup
             self._encoder = Encoder(*made_of, initiator=of, cgroup=cgroup)
             self._exits = ExitEncoder(*made_of, target=self._encoder.target)
+            collect_seldom()
             self._run(captured, opened)
             assert self._decoder.undecodable == 0
             assert self._spool.counts().delivered == self.records
