@@ -31,6 +31,7 @@ _SETTING = re.compile(rb"[A-Za-z_][A-Za-z0-9-]*+[._][A-Za-z0-9_.-]*")
 _OPTION = re.compile(rb"--[a-z][a-z0-9-]*(?:=.*)?|-[A-Za-z]|-[a-z]{2,}|--", re.DOTALL)
 _BLANK = re.compile(rb"\s")
 _WORD = re.compile(rb"""(?:[^\s"';|&()]++|"[^"]*+"?|'[^']*+'?)++""")
+_QUOTED = re.compile(rb""""([^"]*+)|'([^']*+)""")
 _NAMED = re.compile(
     rb"""(?<![A-Za-z0-9_.$-])([A-Za-z_-][A-Za-z0-9_.-]*+)\\?["']?[ \t]{0,4}(?:=>|:=|[=:])"""
     rb"""[ \t]{0,4}"""
@@ -192,9 +193,19 @@ class Reader:
                 word, start = word[1:], start + 1
                 if word.endswith(quote):
                     word = word[:-1]
+            else:
+                for part in _QUOTED.finditer(word):
+                    found += self._quoted(part[part.lastindex or 0], start + part.start() + 1)
             if len(word) < len(text):
                 found += [(start + first, start + last) for first, last in reader.read(word)]
         return found
+
+    def _quoted(self, text: bytes, start: int) -> list[Span]:
+        """What is secret in a quoted part of a word, as in ``CMD='mysql --password x'``."""
+        if _BLANK.search(text) is None:
+            return []  # read with its word
+        inner = Reader(True, self._depth + 1).read(text)
+        return [(start + first, start + last) for first, last in inner]
 
 
 def _user_info(authority: re.Match[bytes]) -> Iterator[Span]:
