@@ -8,6 +8,7 @@ that the real kernel, Collector and image were used.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -16,6 +17,12 @@ from real_collector import REPOSITORY, Collector
 from running_agent import RunningAgent
 
 REAL_THINGS = ("kernel", "collector", "image")
+
+
+def pytest_configure() -> None:
+    """A shell's job in the background ignores these two, and so would every child of a test."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.hookimpl(hookwrapper=True)
