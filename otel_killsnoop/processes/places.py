@@ -20,12 +20,16 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """path: the cgroup's, from the hierarchy's root; the others None where it names none."""
+    """path: the cgroup's, from the hierarchy's root; the others None where it names none.
+
+    pod_qos: ``Guaranteed``, ``Burstable`` or ``BestEffort``, as Kubernetes calls them.
+    """
 
     path: str
     container_id: str | None
     pod_uid: str | None
     systemd_unit: str | None
+    pod_qos: str | None = None
 
 
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -38,6 +42,10 @@ _POD = re.compile(
     r"(?=\.slice|[/:]|$)"
 )
 
+# The directory that a kubelet puts pods of one class into; those of Guaranteed ones have none.
+_CLASS = re.compile(r"(besteffort|burstable|kubepods)[-/]\Z")
+_CLASSES = {"besteffort": "BestEffort", "burstable": "Burstable", "kubepods": "Guaranteed"}
+
 # Monitors of a container live beside it in the tree and are not in it.
 _MONITOR = re.compile(r"(?:^|/)(?:libpod-conmon|crio-conmon|conmon)-[0-9a-f]{64}\.scope")
 
@@ -47,7 +55,8 @@ _SLICE = re.compile(r"[^/]+\.slice")
 
 def place(path: str) -> Place:
     """What a cgroup's path says of the processes in it. Any text is allowed."""
-    return Place(path, _container(path), _pod(path), _unit(path))
+    uid, qos = _pod(path)
+    return Place(path, _container(path), uid, _unit(path), qos)
 
 
 def _container(path: str) -> str | None:
@@ -57,10 +66,14 @@ def _container(path: str) -> str | None:
     return ids[-1] if ids else None
 
 
-def _pod(path: str) -> str | None:
-    """The innermost pod's uid, as Kubernetes prints it; a static pod's is 32 hex digits."""
-    uids: list[str] = _POD.findall(path)
-    return uids[-1].replace("_", "-") if uids else None
+def _pod(path: str) -> tuple[str | None, str | None]:
+    """The innermost pod's uid, as Kubernetes prints it (a static pod's is 32 hex digits); class."""
+    pods = list(_POD.finditer(path))
+    if not pods:
+        return None, None
+    pod = pods[-1]
+    found = _CLASS.search(path, 0, pod.start())
+    return pod[1].replace("_", "-"), _CLASSES[found[1]] if found else None
 
 
 def _unit(path: str) -> str | None:

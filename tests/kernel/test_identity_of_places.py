@@ -63,6 +63,13 @@ def locating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]
         yield one
 
 
+CLASSES = {
+    "containerd, systemd": "Burstable",
+    "containerd, cgroupfs": "BestEffort",
+    "CRI-O": "Guaranteed",
+}
+
+
 def where(record: Record, side: str) -> tuple[str | None, str | None, str | None]:
     """Container, pod, unit."""
     return (
@@ -99,6 +106,7 @@ def test_both_sides_of_who_is_gone_with_the_cgroup(locating: RunningAgent, name:
         assert record[NAME] == sender
         here, there = reversed(SIDES) if swapped else SIDES
         assert where(record, here) == tuple(told)
+        assert record.get(f"{here}.k8s.pod.qos_class") == CLASSES.get(name)
         assert where(record, there) == (None, None, elsewhere[1])
         if told[0] is None:
             assert record[f"{here}.process.linux.cgroup"] == path

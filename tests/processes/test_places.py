@@ -86,7 +86,44 @@ STATIC = "0123456789abcdef0123456789abcdef"
     ],
 )  # fmt: skip
 def test_what_a_path_says(path, container, pod, unit) -> None:
-    assert place(path) == (path, container, pod, unit)
+    assert place(path)[:4] == (path, container, pod, unit)
+
+
+@pytest.mark.parametrize(
+    ("path", "qos"),
+    [
+        (f"/kubepods/besteffort/pod{U}/{C}", "BestEffort"),
+        (f"/kubepods/burstable/pod{STATIC}/{C}", "Burstable"),
+        (f"/kubepods/pod{U}/{C}/init.scope", "Guaranteed"),
+        (
+            "/kubepods.slice/kubepods-besteffort.slice/"
+            f"kubepods-besteffort-pod{_U}.slice/cri-containerd-{C}.scope",
+            "BestEffort",
+        ),
+        (
+            "/kubepods.slice/kubepods-burstable.slice/"
+            f"kubepods-burstable-pod{_U}.slice/crio-{C}.scope",
+            "Burstable",
+        ),
+        (f"/kubepods.slice/kubepods-pod{_U}.slice/crio-{C}.scope", "Guaranteed"),
+        (
+            f"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{_U}.slice/"
+            f"cri-containerd-{C}.scope",
+            "Guaranteed",
+        ),
+        (
+            f"/system.slice/containerd.service/kubepods-burstable-pod{_U}.slice:cri-containerd:{C}",
+            "Burstable",
+        ),
+        # A node that is itself a pod, and has pods in it.
+        (f"/kubepods/besteffort/pod{U}/kubelet/kubepods/pod{STATIC}/{C}", "Guaranteed"),
+        (f"/elsewhere/pod{U}/{C}", None),
+        ("/kubepods/burstable", None),
+        (f"/docker/{C}", None),
+    ],
+)
+def test_what_a_path_says_of_a_pods_class(path, qos) -> None:
+    assert place(path).pod_qos == qos
 
 
 @given(st.text())
