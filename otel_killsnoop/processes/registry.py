@@ -48,6 +48,11 @@ class Registry:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more is held than may be."""
+        return self.entries > self._max_entries or self.bytes > self._max_bytes
+
     def find(self, pid: int, start: int) -> Node | None:
         """The node of that identity. One known from /proc takes the exact start from it."""
         node = self.latest.get(pid)
@@ -147,7 +152,7 @@ class Registry:
         """Let go of whom no record can name any more, and keep the bounds."""
         for node in self._graves.due(now):
             self._bury(node)
-        if self.entries > self._max_entries or self.bytes > self._max_bytes:
+        if self.is_full:
             self._evict()
 
     def _bury(self, node: Node) -> None:
@@ -198,7 +203,7 @@ class Registry:
             self.bytes -= image.size
 
     def _evict(self) -> None:
-        while self.entries > self._max_entries or self.bytes > self._max_bytes:
+        while self.is_full:
             victim = self._graves.oldest() or self._oldest_living()
             if victim is None:
                 return
