@@ -118,6 +118,12 @@ LOG = (
     _A("killsnoop.lost.count", "int", "In a gap: how many signals were lost.", "12"),
     _A("killsnoop.lost.reason", "string", "In a gap: why; see Losses.", "ring_full"),
     _A(
+        "killsnoop.lost.last_time",
+        "string",
+        "In a gap: when the last of them was lost. The record's time is the first one's.",
+        "2026-11-24T12:03:40.911123456Z",
+    ),
+    _A(
         "log.record.uid",
         "string",
         "Unique for good, and the same when the record is sent again: boot id and sequence.",
