@@ -50,25 +50,36 @@ class Repeats:
         """
         return self._pipeline.made["signal"] - self._moved > KINDS
 
-    def tell(self) -> None:
-        """Tell what was counted since the last time, unless the spool has to take others first."""
+    def tell(self) -> bool:
+        """Tell what was counted since the last time, unless the spool has to take others first.
+
+        Whether there may be more to tell.
+        """
         if self._pipeline.pending:
-            return
+            return True
         try:
             if not self._events:
-                if self._folds.unsafe:
-                    self._folds.forget()  # nothing is pending: it is durable, or was given up
-                due, self._moved = self.due, self._pipeline.made["signal"]
-                taken = self._folds.take(time.clock_gettime_ns(time.CLOCK_BOOTTIME), due)
-                self._before = self._ring.position + self._ring.unread
-                self._events = self._read(taken)
-            if self._events and self._catch_up():
+                self._take()
+            if not self._events:
+                return False
+            if self._catch_up():
                 told, self._events = self._events, ()
                 self._pipeline.tell_repeats(told)
-            if not self._events and not self._pipeline.pending and self._folds.unsafe:
-                self._folds.forget()
+                if not self._pipeline.pending:
+                    self._folds.forget()
         except OSError as error:
             _log.error("cannot read the repeats that the kernel counted, %s", error.strerror)
+        return True
+
+    def _take(self) -> None:
+        if self._folds.unsafe:
+            self._folds.forget()  # nothing is pending: it is durable, or was given up
+        due, self._moved = self.due, self._pipeline.made["signal"]
+        taken = self._folds.take(time.clock_gettime_ns(time.CLOCK_BOOTTIME), due)
+        self._before = self._ring.position + self._ring.unread
+        self._events = self._read(taken)
+        if not taken:
+            self._folds.forget()
 
     def _catch_up(self) -> bool:
         """Move what was in the ring before; False when the spool does not take it."""

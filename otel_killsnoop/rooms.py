@@ -24,6 +24,8 @@ from otel_killsnoop.terminal.output import printer
 if TYPE_CHECKING:
     from otel_killsnoop.tracer.load import Tracer
 
+ENOUGH = 8  # attempts at an end to tell the repeats that were counted; it takes three
+
 _log = logging.getLogger(__name__)
 
 
@@ -117,9 +119,11 @@ class Rooms:
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
         gone = self.pipeline.abandon()
-        for _ in range(2):  # both maps, should one have been left unread
-            self._repeats.tell()
+        for _ in range(ENOUGH):
+            more = self._repeats.tell()
             gone += self.pipeline.abandon()
+            if not more:
+                break
         kernel = self.tracer.counts()
         if gone:
             _log.error("%d records could not be written to the spool and are lost", gone)
