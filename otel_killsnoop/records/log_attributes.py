@@ -82,7 +82,12 @@ LOG = (
         "Of a send to a group: `log.record.uid` of its first member's record.",
         "6d3c1f0a-9a2b-4c3d-8e4f-5a6b7c8d9e0f-000004a1b2c3d4e5",
     ),
-    _A("killsnoop.signal.group.size", "int", "Of a send to a group: how many got it.", "5"),
+    _A(
+        "killsnoop.signal.group.size",
+        "int",
+        "Of a send to a group: how many got it. Of thousands, the records made last know best.",
+        "5",
+    ),
     _A(
         "killsnoop.signal.count",
         "int",
