@@ -30,7 +30,7 @@ from running_agent import RunningAgent
 
 pytestmark = pytest.mark.kernel
 
-FLOOD = 200_003
+MILLION, FLOOD = 1_000_003, 200_003
 COUNT, LAST = "killsnoop.signal.count", "killsnoop.signal.last_time"
 SOURCE, TARGET = "killsnoop.source.process.pid", "killsnoop.target.process.pid"
 
@@ -82,7 +82,7 @@ def test_folded_floods_arrive_to_the_last_signal(
     with ExitStack() as opened:
         sources = [opened.enter_context(sender(f"flooder-{n}")) for n in range(senders)]
         threads = [
-            threading.Thread(target=one.flood, args=(target, NUMBER, FLOOD)) for one in sources
+            threading.Thread(target=one.flood, args=(target, NUMBER, MILLION)) for one in sources
         ]
         for one in threads:
             one.start()
@@ -92,7 +92,7 @@ def test_folded_floods_arrive_to_the_last_signal(
     metrics, arrived = accounted(far_side)
     mine = signals_to(target, arrived)
     for one in sources:
-        assert told([r for r in mine if r.resource[SOURCE] == one.pid]) == FLOOD
+        assert told([r for r in mine if r.resource[SOURCE] == one.pid]) == MILLION
     assert not gaps(arrived)
     assert metrics["killsnoop.events.lost"].total() == 0
     assert metrics["killsnoop.events.folded"][f"SIGRTMIN+{NUMBER - 34}"] == told(
