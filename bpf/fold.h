@@ -46,8 +46,8 @@ INLINE bool is_folded(const bool direct, const struct killsnoop_how *how, __u64 
 	struct killsnoop_fold_key key;
 	struct killsnoop_fold *fold, fresh = { .since = now, .seen = 1 };
 	__u32 zero = 0;
-	__u64 *epoch = map_lookup(SYM(map_epoch), &zero);
-	bool odd = epoch && (*epoch & 1);
+	struct killsnoop_turns *turns = map_lookup(SYM(map_epoch), &zero);
+	bool odd = turns && (turns->epoch & 1);
 
 	key.source_start = start_of(direct, task);
 	key.target_start = start_of(direct, target);

@@ -12,7 +12,7 @@
 #ifndef KILLSNOOP_H
 #define KILLSNOOP_H
 
-#define KILLSNOOP_CONTRACT 4
+#define KILLSNOOP_CONTRACT 5
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
@@ -22,6 +22,7 @@
 #define KILLSNOOP_COMMS 4      /* ignored source names compared in line; more go by a hash map */
 #define KILLSNOOP_TTY 32       /* bytes of a terminal's name carried, a NUL at the end */
 #define KILLSNOOP_LEVELS 4     /* nested PID namespaces whose numbers a fork record carries */
+#define KILLSNOOP_SPAN 3       /* words that say when: a turn of the user's, in it the first, the last */
 #define KILLSNOOP_V1 (1ull << 63) /* in a cgroup id: it is of a v1 hierarchy */
 
 enum killsnoop_kind {
@@ -100,6 +101,12 @@ struct killsnoop_signal {
 	struct killsnoop_party source; /* current, which need not be who sent it */
 	struct killsnoop_party target; /* the thread named to the kernel */
 	struct killsnoop_how how;
+};
+
+/* What user space says: written there, read here. */
+struct killsnoop_turns {
+	__u64 epoch; /* odd or even: which of the two maps repeats are counted in */
+	__u64 turn;  /* goes up with each look at what was lost */
 };
 
 /* Repeats are counted under this, in one of two maps: the user's epoch says in which. */
@@ -230,6 +237,8 @@ struct killsnoop_counts {
 	__u64 lost[KILLSNOOP_NUMBERS];
 	__u64 submitted[KILLSNOOP_NUMBERS];
 	__u64 refused; /* of lost: kept out of what is left for lethal signals */
+	__u64 refused_span[KILLSNOOP_SPAN]; /* when that was, in boot ns */
+	__u64 full_span[KILLSNOOP_SPAN];    /* when the other lost ones were */
 };
 
 /* One element a CPU and program (enum table_program): seen = lost + submitted. */
@@ -238,7 +247,8 @@ struct killsnoop_table_counts {
 	__u64 seen;
 	__u64 lost;
 	__u64 submitted;
-	__u64 reserved[4];
+	__u64 span[KILLSNOOP_SPAN]; /* when those that are lost were, in boot ns */
+	__u64 reserved;
 };
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef RAISED_H
 #define RAISED_H
 
+#include "count.h"
 #include "details.h"
 #include "fold.h"
 #include "helpers.h"
@@ -100,19 +101,24 @@ INLINE enum fate signal_fate(const bool direct, __u64 *arguments, struct killsno
 		return FOLDED;
 	if (!is_lethal(how) && is_short()) {
 		counts->refused++;
+		lost_at(counts->refused_span, now);
 		return LOST;
 	}
 	if (given > 1) {
 		to = ring_reserve(SYM(map_ring), sizeof(*to), 0);
-		if (!to)
+		if (!to) {
+			lost_at(counts->full_span, now);
 			return LOST;
+		}
 		signal_record(direct, to, how, now, task, target);
 		ring_submit(to, NO_WAKEUP);
 		return SUBMITTED;
 	}
 	both = ring_reserve(SYM(map_ring), sizeof(*both), 0);
-	if (!both)
+	if (!both) {
+		lost_at(counts->full_span, now);
 		return LOST;
+	}
 	signal_record(direct, &both->signal, how, now, task, target);
 	details_of(direct, &both->details, task, target, &both->signal);
 	ring_submit(both, NO_WAKEUP);

@@ -118,7 +118,7 @@ class Agent:
             while not self._stop:
                 moved = pipeline.step()
                 now = time.monotonic()
-                if now >= next_look:
+                if now >= next_look or rooms.due:
                     rooms.look()
                     next_look = now + LOOK
                 if pipeline.pending:

@@ -13,6 +13,7 @@ from otel_killsnoop.losses import Losses
 from otel_killsnoop.model import KernelCounts, ShippingCounts
 from otel_killsnoop.pipeline import BATCH, Pipeline
 from otel_killsnoop.preflight import attempts
+from otel_killsnoop.repeats import Repeats
 from otel_killsnoop.retreat import retreat
 from otel_killsnoop.selected import Selected
 from otel_killsnoop.settings import Settings
@@ -22,6 +23,8 @@ from otel_killsnoop.terminal.output import printer
 
 if TYPE_CHECKING:
     from otel_killsnoop.tracer.load import Tracer
+
+ENOUGH = 8  # attempts at an end to tell the repeats that were counted; it takes three
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +45,8 @@ class Rooms:
         self._shipment: Shipment | None = None
         if settings.logs is not None or settings.metrics is not None:
             self._shipment = self._held.enter_context(Shipment(settings, stations.resource))
-        self._losses = Losses(stations.gaps) if stations.gaps else None
-        self._told_lost = 0
+        self._losses = Losses(stations.gaps, tracer.made_at) if stations.gaps else None
+        self._told_lost = self._told_lives = 0
         self._listed = time.monotonic()
         self._selected = Selected(
             settings.keep,
@@ -61,6 +64,8 @@ class Rooms:
             offset_ns,
             self._selected,
         )
+
+        self._repeats = Repeats(tracer.folds, tracer.ring, self.pipeline, stations.folded)
 
     def __enter__(self) -> Rooms:
         return self
@@ -94,11 +99,17 @@ class Rooms:
         if settings.zero and self.tracer.attempts == "off":
             _log.warning("signal 0 is not recorded: %s", attempts(settings, self.tracer))
 
+    @property
+    def due(self) -> bool:
+        """Whether `look` should be called sooner than in a second."""
+        return self._settings.burst > 0 and self._repeats.due
+
     def look(self) -> None:
         """What is due about once a second: losses told, /proc read again if that is wished."""
         kernel = self.tracer.counts()
         self._tell_losses(kernel)
-        self._tell_repeats()
+        if self._settings.burst:
+            self._repeats.tell()
         interval = self._settings.list_process_interval
         now = time.monotonic()
         if interval and now >= self._listed + interval:
@@ -108,8 +119,11 @@ class Rooms:
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
         gone = self.pipeline.abandon()
-        self._tell_repeats()
-        gone += self.pipeline.abandon()
+        for _ in range(ENOUGH):
+            more = self._repeats.tell()
+            gone += self.pipeline.abandon()
+            if not more:
+                break
         kernel = self.tracer.counts()
         if gone:
             _log.error("%d records could not be written to the spool and are lost", gone)
@@ -127,35 +141,27 @@ class Rooms:
             sum(kernel.lost),
         )
 
-    def _tell_repeats(self) -> None:
-        """What the kernel counted since the last time; it is let go of once it is durable."""
-        folds = self.tracer.folds
-        if not self._settings.burst or self.pipeline.pending:
-            return
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        try:
-            if taken := folds.take(now):
-                self.pipeline.tell_repeats(self._stations.folded(taken))
-            if not self.pipeline.pending:
-                folds.forget()
-        except OSError as error:
-            _log.error("cannot read the repeats that the kernel counted, %s", error.strerror)
-
     def _tell_losses(self, kernel: KernelCounts) -> None:
         undecodable = self._stations.undecodable
-        lost = sum(kernel.lost) + undecodable
-        if lost > self._told_lost:
+        reasons = kernel.losses()
+        lives = reasons.pop("lives")
+        lost = sum(reasons.values()) + undecodable
+        if lost > self._told_lost or lives > self._told_lives:
             _log.warning(
-                "%d signals found no room in the ring or could not be understood "
-                "(raise --ring-size, or exclude some signals)",
+                "%d signals found no room in the ring or could not be understood, nor did %d "
+                "forks, execs and exits (raise --ring-size, or exclude some signals)",
                 lost - self._told_lost,
+                lives - self._told_lives,
             )
-            self._told_lost = lost
+            self._told_lost, self._told_lives = lost, lives
         if self._losses is None:
             return
         shipping = self._shipment.counts() if self._shipment else ShippingCounts()
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        self.pipeline.add(self._losses.look(kernel, undecodable, shipping, now, offset_ns()))
+        told = self._losses.look(kernel, undecodable, shipping, now, offset_ns())
+        if told:
+            self.tracer.told()
+            self.pipeline.add(told)
 
     def _counts(self) -> tuple[object, ...]:
         """Arguments of ``records.metrics.Counts`` but the shipping's, read on the SDK's thread."""

@@ -14,7 +14,7 @@ from otel_killsnoop.tracer.decode import Decoder
 from otel_killsnoop.tracer.judge import Judge
 
 if TYPE_CHECKING:
-    from otel_killsnoop.processes.table import Applied
+    from otel_killsnoop.processes.joining import Applied
     from otel_killsnoop.records.exit import ExitEncoder
     from otel_killsnoop.records.flat import Flattener
     from otel_killsnoop.records.gap import GapEncoder

@@ -8,6 +8,7 @@ be in it. Times are nanoseconds; "boot" means CLOCK_BOOTTIME, "unix" means since
 from __future__ import annotations
 
 from otel_killsnoop.model.counts import (
+    LIVES,
     NUMBERS,
     KernelCounts,
     Request,
@@ -29,6 +30,7 @@ from otel_killsnoop.model.facts import Details, Facts, OomSizes
 from otel_killsnoop.model.processes import Death, Joined, Process, Side
 
 __all__ = [
+    "LIVES",
     "NUMBERS",
     "Attempt",
     "Cgroup",

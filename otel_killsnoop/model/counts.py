@@ -14,6 +14,7 @@ class Request(NamedTuple):
     records: int
 
 
+LIVES = ("fork", "exec", "exit", "oom", "cgroup")  # programs whose records trees are made of
 NUMBERS = 65  # signal numbers 0 to 64: the length of every by-number tuple below
 
 
@@ -22,9 +23,11 @@ class KernelCounts:
     """What the kernel program counted since it was loaded; the first five by signal number.
 
     For every number n: generated[n] = filtered[n] + folded[n] + lost[n] + submitted[n].
-    table_lost: fork, exec and exit records that found the ring full, by program name.
+    table_lost: records other than signals' that found no room in the ring, by program name.
     refused: of lost, how many were kept out of what is left of the ring for lethal signals.
     recursion_misses: times the kernel skipped a program, by program name.
+    lost_between: boot ns of the first and last loss since it was last told, by reason:
+    ``ring_full``, ``ring_short``, ``lives``, ``attempts``.
     """
 
     generated: tuple[int, ...] = (0,) * NUMBERS
@@ -35,6 +38,18 @@ class KernelCounts:
     table_lost: Mapping[str, int] = field(default_factory=dict)
     recursion_misses: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
+    lost_between: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def losses(self) -> dict[str, int]:
+        """What was lost between the kernel's events and the ring, by reason."""
+        misses, lost = self.recursion_misses, self.table_lost
+        return {
+            "ring_full": sum(self.lost) - self.refused,
+            "ring_short": self.refused,
+            "skipped": misses.get("signal", 0),
+            "attempts": lost.get("attempt", 0) + misses.get("attempt", 0),
+            "lives": sum(lost.get(name, 0) + misses.get(name, 0) for name in LIVES),
+        }
 
 
 @dataclass(frozen=True, slots=True)

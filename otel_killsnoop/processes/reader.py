@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from otel_killsnoop.processes import randomness
+from otel_killsnoop.processes import authority, randomness
 from otel_killsnoop.processes.sensitive import (
     HEADER,
     PROGRAMS,
@@ -39,8 +39,6 @@ _NAMED = re.compile(
 _VALUE = re.compile(
     rb"""\\"([^"\\]*+)|"([^"]*+)|'([^']*+)|(\$\{[^}]*+\}?|\$\([^)]*+\)?|[^\s;&|"',(){}\[\]]++)"""
 )
-_AUTHORITY = re.compile(rb"://(\S++)")
-_AUTHORITY_IN_TEXT = re.compile(rb"""://([^\s"'<>|`]++)""")
 _REFERENCE = re.compile(
     rb"\$[A-Z_][A-Z0-9_]*|\$\{[^}]*\}?|\$\(.*|`.*|%[sd]|\{\{.*|<[a-z_ -]*>", re.DOTALL
 )
@@ -143,8 +141,7 @@ class Reader:
         for header in headers:
             found += self._header(text, header)
         has_blanks = _BLANK.search(text) is not None
-        for authority in (_AUTHORITY_IN_TEXT if has_blanks else _AUTHORITY).finditer(text):
-            found += _user_info(authority)
+        found += authority.find(text, has_blanks)
         in_text, self._in_text = self._in_text, self._in_text or has_blanks
         found += self._named(text, {header.start() for header in headers})
         self._in_text = in_text
@@ -206,24 +203,3 @@ class Reader:
             return []  # read with its word
         inner = Reader(True, self._depth + 1).read(text)
         return [(start + first, start + last) for first, last in inner]
-
-
-def _user_info(authority: re.Match[bytes]) -> Iterator[Span]:
-    """The secret in ``://user:secret@host``, or in ``://secret@host``."""
-    text, start = authority[1], authority.start(1)
-    path = re.search(rb"[/?#]", text)
-    end = text.rfind(b"@", 0, path.start() if path else len(text))
-    if end < 0 and path:
-        # A slash in the password, against the rules; not so if a port comes before the slash.
-        head = text[: path.start()]
-        _, colon, port = head.partition(b":")
-        if colon and not port.isdigit() and not head.startswith(b"["):
-            end = text.rfind(b"@")
-    if end <= 0:
-        return
-    colon_at = text.find(b":", 0, end)
-    if colon_at >= 0:
-        if colon_at + 1 < end and text[colon_at + 1 : end] != b"***":
-            yield start + colon_at + 1, start + end
-    elif end >= 20 and randomness.is_unreadable(text[:end]):
-        yield start, start + end

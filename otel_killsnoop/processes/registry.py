@@ -1,19 +1,19 @@
-"""Which processes are held, for how long, and what is let go when there are too many.
+"""Which processes are held, their lineage, and what is let go when there are too many.
 
 A living process is held. A dead one is held while a held process descends from it within
-the depth that any tree shows, and besides that for a grace: ``GRACE`` of event time and the
-``RECENT`` latest dead in any case, because records of signals follow the record of the death
-(a zombie may be signalled long after). Beyond ``max_entries`` or ``max_bytes`` the longest dead
-are evicted, then the oldest living, those without children first: they harm only their own tree
-and can be found in /proc again.
+the depth that any tree shows, and besides that for a grace (``graves``). Beyond ``max_entries``
+or ``max_bytes`` the longest dead are evicted, then the oldest living, those without children
+first: they harm only their own tree and can be found in /proc again.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
+from otel_killsnoop.processes import lineage
+from otel_killsnoop.processes.graves import Graves
+from otel_killsnoop.processes.lineage import DEEPEST
 from otel_killsnoop.processes.node import (
     ALIVE,
     LEVEL_BYTES,
@@ -22,10 +22,6 @@ from otel_killsnoop.processes.node import (
     Levels,
     Node,
 )
-
-GRACE = 2_000_000_000  # ns
-RECENT = 1024
-DEEPEST = 33  # a tree shows a process and at most 32 ancestors
 
 
 class Registry:
@@ -48,11 +44,14 @@ class Registry:
         self.latest: dict[int, Node] = {}  # by pid: the newest process of that number
         self.nested: dict[tuple[int, int], Node] = {}  # the newest by (namespace, number there)
         self._older: dict[tuple[int, int], Node] = {}  # earlier ones of a reused number
-        self._dead: dict[Node, None] = {}  # in the order of their deaths
-        self._graves: deque[tuple[int, int, Node]] = deque()  # (since when, death, not yet buried)
-        self._lingers = lingers
+        self._graves = Graves(lambda node: self.latest.get(node.pid) is node and lingers(node.pid))
         self._max_entries = max_entries
         self._max_bytes = max_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more is held than may be."""
+        return self.entries > self._max_entries or self.bytes > self._max_bytes
 
     def find(self, pid: int, start: int) -> Node | None:
         """The node of that identity. One known from /proc takes the exact start from it."""
@@ -98,13 +97,8 @@ class Registry:
         """Say who forked a node. A link that would close a circle is not made."""
         if node.parent is parent or node is parent:
             return
-        above = parent.parent
-        if above is not None and node.children:
-            # Only a node that has children already can be above its parent.
-            while above is not None:
-                if above is node:
-                    return
-                above = above.parent
+        if node.children and lineage.descends(parent, node):
+            return  # only a node that has children already can be above its parent
         former, node.parent = node.parent, parent
         parent.children += 1
         node.generation = parent.generation + 1
@@ -138,17 +132,13 @@ class Registry:
     def die(self, node: Node, time: int) -> None:
         """A node's process is gone. Saying so twice is one death."""
         if node.died == ALIVE:
-            node.died = time
-            self._dead[node] = None
-            self._graves.append((time, time, node))
+            self._graves.lay(node, time)
             self._show(node)
 
     def revive(self, node: Node) -> None:
         """A node thought dead has acted: it lives."""
         if node.died != ALIVE:
-            node.died = ALIVE
-            node.buried = node.ended = False
-            del self._dead[node]
+            self._graves.rise(node)
             self._show(node)
 
     def _show(self, node: Node) -> None:
@@ -160,41 +150,17 @@ class Registry:
 
     def sweep(self, now: int) -> None:
         """Let go of whom no record can name any more, and keep the bounds."""
-        graves = self._graves
-        while len(graves) > RECENT and graves[0][0] + GRACE <= now:
-            _, died, node = graves.popleft()
-            if node.died != died or node.gone:
-                continue
-            if node.children == 0 and self.latest.get(node.pid) is node and self._lingers(node.pid):
-                graves.append((now, died, node))  # a zombie: signals may still name it
-            else:
-                self._bury(node)
-        if self.entries > self._max_entries or self.bytes > self._max_bytes:
+        for node in self._graves.due(now):
+            self._bury(node)
+        if self.is_full:
             self._evict()
 
     def _bury(self, node: Node) -> None:
         node.buried = True
         if node.children == 0:
             self._drop(node)
-        elif node.generation >= DEEPEST:
-            self._shorten(node)
-
-    def _shorten(self, node: Node) -> None:
-        """Cut a lineage above what any tree of a descendant of this node can show.
-
-        Without it a service that hands over to a child of its own again and again would keep
-        all its generations. Only where the way up is one of buried nodes with one child each,
-        for any other descendant could need what is above.
-        """
-        top = node
-        for _ in range(DEEPEST):
-            above = top.parent
-            if above is None or not above.buried or above.children != 1:
-                return
-            top = above
-        lost = top.parent
-        if lost is not None:
-            top.parent = None
+        elif node.generation >= DEEPEST and (top := lineage.last_shown(node)) is not None:
+            lost, top.parent = top.parent, None
             self.changed(top)
             self._release(lost)
 
@@ -219,7 +185,7 @@ class Registry:
             del self.latest[node.pid]
         else:
             self._older.pop((node.pid, node.start), None)
-        self._dead.pop(node, None)
+        self._graves.forget(node)
         self.entries -= 1
         self.bytes -= NODE_BYTES + LEVEL_BYTES * len(node.levels)
         for level in node.levels:
@@ -237,8 +203,8 @@ class Registry:
             self.bytes -= image.size
 
     def _evict(self) -> None:
-        while self.entries > self._max_entries or self.bytes > self._max_bytes:
-            victim = next(iter(self._dead), None) or self._oldest_living()
+        while self.is_full:
+            victim = self._graves.oldest() or self._oldest_living()
             if victim is None:
                 return
             before = self.entries

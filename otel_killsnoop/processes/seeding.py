@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
+from otel_killsnoop.processes.lineage import DEEPEST
 from otel_killsnoop.processes.node import ALIVE, TICK, Entry, Image, Node
 from otel_killsnoop.processes.places import Place
-from otel_killsnoop.processes.registry import DEEPEST, Registry
+from otel_killsnoop.processes.registry import Registry
 
 Party = tuple[int, int, int, int, int, bytes]  # uid, gid, vpid, flags, cgroup id, comm
 

@@ -11,6 +11,7 @@ from otel_killsnoop.records.bounds import utf8_text
 from otel_killsnoop.records.envelope import LOG_RECORD, Envelope
 from otel_killsnoop.records.log_record import KEYS, lead, observed_field, time_field
 from otel_killsnoop.records.otlp import field, varint
+from otel_killsnoop.records.process import precise
 from otel_killsnoop.records.words import LOSSES
 
 
@@ -22,23 +23,25 @@ class GapEncoder:
         self._boot_id = boot_id
 
     def encode(
-        self, reason: str, count: int, time: int, offset_ns: int, observed_ns: int
+        self, reason: str, count: int, span: tuple[int, int], offset_ns: int, observed_ns: int
     ) -> Request:
         """A request with the one record that ``count`` signals were lost for this ``reason``.
 
-        reason: one of ``attributes.LOSSES``.  time: boot ns at which the loss was seen, never
-        the same twice for one reason.  offset_ns, observed_ns: as of ``record.Encoder.encode``.
+        reason: one of ``attributes.LOSSES``.  span: boot ns from when to when.  offset_ns,
+        observed_ns: as of ``record.Encoder.encode``; no two for one reason are observed at once.
         """
-        why = LOSSES[reason]
-        body = f"{count} {'signal' if count == 1 else 'signals'} lost: {why}"
-        uid = f"{self._boot_id}-gap-{reason}-{time:016x}"
+        first, last = span
+        what = "event" if reason == "lives" else "signal"
+        body = f"{count} {what}{'' if count == 1 else 's'} lost: {LOSSES[reason]}"
+        uid = f"{self._boot_id}-gap-{reason}-{observed_ns - offset_ns:016x}"
         record = b"".join(
             (
-                time_field(time + offset_ns),
+                time_field(first + offset_ns),
                 lead(severity.ERROR, body.encode()),
                 KEYS["killsnoop.event"].string(b"gap"),
                 KEYS["killsnoop.lost.count"].integer(count),
                 KEYS["killsnoop.lost.reason"].string(reason.encode()),
+                KEYS["killsnoop.lost.last_time"].string(precise(last + offset_ns).encode()),
                 KEYS["log.record.uid"].string(utf8_text(uid)),
                 observed_field(observed_ns),
                 field(12, GAP_EVENT_NAME.encode()),

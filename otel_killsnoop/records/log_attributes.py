@@ -82,7 +82,12 @@ LOG = (
         "Of a send to a group: `log.record.uid` of its first member's record.",
         "6d3c1f0a-9a2b-4c3d-8e4f-5a6b7c8d9e0f-000004a1b2c3d4e5",
     ),
-    _A("killsnoop.signal.group.size", "int", "Of a send to a group: how many got it.", "5"),
+    _A(
+        "killsnoop.signal.group.size",
+        "int",
+        "Of a send to a group: how many got it. Of thousands, the records made last know best.",
+        "5",
+    ),
     _A(
         "killsnoop.signal.count",
         "int",
@@ -117,6 +122,12 @@ LOG = (
     ),
     _A("killsnoop.lost.count", "int", "In a gap: how many signals were lost.", "12"),
     _A("killsnoop.lost.reason", "string", "In a gap: why; see Losses.", "ring_full"),
+    _A(
+        "killsnoop.lost.last_time",
+        "string",
+        "In a gap: when the last of them was lost. The record's time is the first one's.",
+        "2026-11-24T12:03:40.911123456Z",
+    ),
     _A(
         "log.record.uid",
         "string",

@@ -36,7 +36,7 @@ METRICS = (
         "Signals recorded; those with result `refused` and `tested` are attempts",
         (SIGNAL_NAME, SIGNAL_CAUSE, SIGNAL_RESULT),
     ),
-    _M("killsnoop.events.lost", "counter", "{event}", "Signals lost; see Losses", (REASON,)),
+    _M("killsnoop.events.lost", "counter", "{event}", "Events lost; see Losses", (REASON,)),
     _M("killsnoop.events.generated", "counter", "{event}", "Signals the kernel raised", _SIGNAL),
     _M("killsnoop.events.filtered", "counter", "{event}", "Signals left out as asked", _SIGNAL),
     _M(

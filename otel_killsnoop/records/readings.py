@@ -75,8 +75,7 @@ def readings(
         "otel.sdk.log.created": shipping.spooled + shipping.unspooled + shipping.in_memory,
     }
     lost = {
-        "ring_full": sum(kernel.lost) - kernel.refused,
-        "ring_short": kernel.refused,
+        **kernel.losses(),
         "undecodable": undecodable,
         "unspooled": shipping.unspooled,
         "evicted": shipping.evicted,

@@ -51,6 +51,9 @@ EVENTS = {
 LOSSES = {
     "ring_full": "the kernel found no room in the ring",
     "ring_short": "little of the ring was free, and that is kept for lethal signals and lives",
+    "skipped": "the kernel skipped our program, which was running on that CPU already",
+    "attempts": "a refused call or signal 0 found little or no room",
+    "lives": "no signal but a fork, exec or exit found no room: trees of then may be incomplete",
     "undecodable": "the kernel's record could not be understood",
     "unspooled": "the spool could not be written",
     "evicted": "the spool was full, and the oldest made room",

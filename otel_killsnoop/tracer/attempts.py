@@ -39,7 +39,7 @@ class Attempts:
     def attach(
         self,
         wish: str,
-        programs: dict[str, int],
+        programs: dict[str, list[int]],
         links: list[int],
         opened: contextlib.ExitStack,
     ) -> str:
@@ -49,7 +49,7 @@ class Attempts:
         """
         if wish == "off" or not self._known.get("regs_call"):
             return "off"
-        if self._direct and self._by_function(links):
+        if self._direct and self._by_function(programs, links, opened):
             return "fexit"
         if wish == "auto":
             return "off"
@@ -62,14 +62,20 @@ class Attempts:
             bpf.TRACE_RAW_TP if self._direct else 0,
         )
         opened.callback(os.close, descriptor)
-        programs["attempt"] = descriptor
+        programs["attempt"] = [descriptor]
         links.append(link(descriptor, TRACEPOINTS["attempt"], self._direct))
         return "sys_exit"
 
-    def _by_function(self, links: list[int]) -> bool:
+    def _by_function(
+        self,
+        programs: dict[str, list[int]],
+        links: list[int],
+        opened: contextlib.ExitStack,
+    ) -> bool:
         """Whether a program hangs on every function that there is; else on none."""
         code = self._product.programs["on_attempt"].filled(self._values)
         made: list[int] = []
+        loaded: list[int] = []
         for name in FUNCTIONS:
             if name not in self._known:
                 continue
@@ -77,13 +83,14 @@ class Attempts:
                 descriptor = bpf.load_program(
                     bpf.TRACING, code, "killsnoop_try", self._known[name], bpf.TRACE_FEXIT
                 )
-                try:
-                    made.append(bpf.attach(descriptor))
-                finally:
-                    os.close(descriptor)  # the link keeps the program
+                loaded.append(descriptor)
+                made.append(bpf.attach(descriptor))
             except (OSError, HostError):
-                for one in made:
+                for one in loaded + made:
                     os.close(one)
                 return False
+        for one in loaded:
+            opened.callback(os.close, one)
+        programs["attempt"] = loaded
         links += made
         return bool(made)

@@ -1,4 +1,4 @@
-"""The system calls: bpf(2) and membarrier(2), each as one function. The only file that makes them.
+"""The system call bpf(2), a function for each of its commands. The only file that makes it.
 
 Numbers and structures are those of include/uapi/linux/bpf.h. Every descriptor is close-on-exec
 (the kernel makes bpf descriptors so). Failures are `OSError`, with the call's errno, but for
@@ -14,21 +14,15 @@ from struct import Struct
 
 from otel_killsnoop.errors import KernelError, PrivilegeError
 
-HASH, ARRAY, PERCPU_ARRAY, RINGBUF = 1, 2, 6, 27
+HASH, ARRAY, PERCPU_ARRAY, ARRAY_OF_MAPS, RINGBUF = 1, 2, 6, 12, 27
 MMAPABLE = 1 << 10
 RAW_TRACEPOINT, TRACING = 17, 26
 TRACE_RAW_TP, TRACE_FEXIT = 23, 25  # attach types of TRACING programs: tp_btf, a function's end
 
 _MAP_CREATE, _MAP_UPDATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _INFO = 0, 2, 5, 17, 15
 _LOOKUP_BATCH, _DELETE_BATCH = 24, 27
-_NUMBERS = {  # bpf, membarrier
-    "x86_64": (321, 324),
-    "aarch64": (280, 283),
-    "riscv64": (280, 283),
-    "s390x": (351, 356),
-    "ppc64le": (361, 365),
-}
-_MAP_ATTR = Struct("<IIIII4xI16s")
+_NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "s390x": 351, "ppc64le": 361}
+_MAP_ATTR = Struct("<7I16s")
 _UPDATE_ATTR = Struct("<I4xQQQ")
 _PROG_ATTR = Struct("<IIQQIIQII16sIIIIQIIQII")
 _OPEN_ATTR = Struct("<QI4x")
@@ -45,11 +39,13 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
-def _numbers() -> tuple[int, int]:
+def _number() -> int:
     machine = os.uname().machine
     found = _NUMBERS.get(machine)
     if found is None:
-        raise KernelError("no system call numbers are known", machine, "use another machine")
+        raise KernelError(
+            "no system call number of bpf(2) is known", machine, "use another machine"
+        )
     return found
 
 
@@ -60,7 +56,7 @@ def _bpf(command: int, attributes: bytes) -> int:
 def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
     while True:
         result: int = _syscall(
-            ctypes.c_long(_numbers()[0]), ctypes.c_long(command), buffer, ctypes.c_long(len(buffer))
+            ctypes.c_long(_number()), ctypes.c_long(command), buffer, ctypes.c_long(len(buffer))
         )
         if result >= 0:
             return result
@@ -70,12 +66,17 @@ def _call(command: int, buffer: ctypes.Array[ctypes.c_char]) -> int:
 
 
 def create_map(
-    kind: int, key_size: int, value_size: int, entries: int, flags: int = 0, name: str = ""
+    kind: int,
+    key_size: int,
+    value_size: int,
+    entries: int,
+    flags: int = 0,
+    name: str = "",
+    inner: int = 0,
 ) -> int:
-    """A descriptor of a new map."""
-    attributes = _MAP_ATTR.pack(
-        kind, key_size, value_size, entries, flags, 0, name.encode()[:15].ljust(16, b"\0")
-    )
+    """A descriptor of a new map. inner: of ARRAY_OF_MAPS, a map such as it is to hold."""
+    called = name.encode()[:15].ljust(16, b"\0")
+    attributes = _MAP_ATTR.pack(kind, key_size, value_size, entries, flags, inner, 0, called)
     return _bpf(_MAP_CREATE, attributes)
 
 
@@ -112,7 +113,7 @@ def entries(descriptor: int, key: int, value: int, most: int) -> list[tuple[byte
     except OSError as error:
         if error.errno != errno.ENOENT:  # which says that these are all
             raise
-    count = int.from_bytes(attributes.raw[_BATCH_COUNT : _BATCH_COUNT + 4], "little")
+    count = _batch_count(attributes)
     raw_keys, raw_values = keys.raw, values.raw
     return [
         (raw_keys[at * key : (at + 1) * key], raw_values[at * value : (at + 1) * value])
@@ -120,13 +121,25 @@ def entries(descriptor: int, key: int, value: int, most: int) -> list[tuple[byte
     ]
 
 
+def _batch_count(attributes: ctypes.Array[ctypes.c_char]) -> int:
+    """How many elements the kernel says it has gone through."""
+    return int.from_bytes(attributes.raw[_BATCH_COUNT : _BATCH_COUNT + 4], "little")
+
+
 def delete(descriptor: int, keys: list[bytes]) -> None:
-    """Delete these keys, all of which must be there."""
-    joined = ctypes.create_string_buffer(b"".join(keys), sum(map(len, keys)))
-    _bpf(
-        _DELETE_BATCH,
-        _BATCH_ATTR.pack(0, 0, ctypes.addressof(joined), 0, len(keys), descriptor, 0, 0),
-    )
+    """Delete these keys, and take them off the list: should it fail, those that are left stay."""
+    while keys:
+        joined = ctypes.create_string_buffer(b"".join(keys), sum(map(len, keys)))
+        words = _BATCH_ATTR.pack(0, 0, ctypes.addressof(joined), 0, len(keys), descriptor, 0, 0)
+        attributes = ctypes.create_string_buffer(words, len(words))
+        try:
+            _call(_DELETE_BATCH, attributes)
+            keys.clear()
+        except OSError as error:
+            del keys[: _batch_count(attributes)]
+            if error.errno != errno.ENOENT:
+                raise
+            del keys[:1]  # it is gone already
 
 
 def load_program(
@@ -196,24 +209,3 @@ def recursion_misses(program: int) -> int:
     info = ctypes.create_string_buffer(_INFO_BYTES)
     _bpf(_INFO, _INFO_ATTR.pack(program, len(info), ctypes.addressof(info)))
     return int.from_bytes(info.raw[_RECURSION_MISSES : _RECURSION_MISSES + 8], "little")
-
-
-def settle() -> None:
-    """Wait until every program that was running when this was called has ended.
-
-    By MEMBARRIER_CMD_GLOBAL, about 10 ms. Where the kernel has none (nohz_full) it is enough to
-    wait for longer than any of the programs takes.
-    """
-    if _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(1), ctypes.c_long(0), 0) < 0:
-        import time
-
-        time.sleep(0.05)
-
-
-def fence() -> None:
-    """Order what this thread loads and stores before it and after it.
-
-    By MEMBARRIER_CMD_GLOBAL_EXPEDITED, which does so for its caller too, however few threads
-    there are. For machines that reorder loads; x86 does not.
-    """
-    _syscall(ctypes.c_long(_numbers()[1]), ctypes.c_long(2), ctypes.c_long(0), 0)

@@ -1,30 +1,19 @@
 """What the kernel program recorded of a Unix signal -> why it was raised, and by whom if by anyone.
 
-Pure, and careful: whoever was current on the CPU is named as the source only where the record
-leaves no doubt that it acted. Each rule follows what the kernel hands to its own send_signal:
-which siginfo, directed at a process or a thread, by a task in which state, in which system call.
+Pure: the rules are in ``verdict``, here is what their answers mean to those who read records.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from otel_killsnoop import unixsignals
 from otel_killsnoop.model import Facts
-from otel_killsnoop.tracer import calls, codes
-from otel_killsnoop.tracer.raised import GIVEN, INTERRUPT, NONE, PF_EXITING, PRIV, Raised
-from otel_killsnoop.unixsignals import FAULTS
+from otel_killsnoop.tracer import codes
+from otel_killsnoop.tracer.raised import NONE, PRIV, Raised
+from otel_killsnoop.tracer.verdict import Verdict, verdict
 
-_HUP, _INT, _QUIT, _TRAP, _ABRT, _KILL = 1, 2, 3, 5, 6, 9
-_PIPE, _ALRM, _CHLD, _CONT, _STOP, _TSTP, _TTIN, _TTOU = 13, 14, 17, 18, 19, 20, 21, 22
-_URG, _XCPU, _XFSZ, _VTALRM, _PROF, _WINCH, _IO = 23, 24, 25, 26, 27, 28, 29
+_KILL = 9
 
 _RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")
-_MADE_BY_KERNEL = frozenset({codes.TIMER, codes.MESGQ, codes.ASYNCIO, codes.SIGIO, codes.TKILL})
-_STEPS = frozenset({2, 3, 4})  # TRAP_TRACE, TRAP_BRANCH, TRAP_HWBKPT: a debugger's doing
-_TRAP_PERF = 6
-_STATE_CHANGES = range(1, 7)  # CLD_EXITED to CLD_CONTINUED; POLL_IN to POLL_HUP as well
-_STILL_ALIVE = range(4, 7)  # CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED
 
 _DISPOSITIONS = {1: "default", 2: "ignored", 3: "handled", 4: "blocked"}
 _ADDRESSES = {1: "null_page", 2: "other"}
@@ -33,80 +22,28 @@ _ADDRESSES = {1: "null_page", 2: "other"}
 _HONEST = frozenset({codes.QUEUE, codes.TKILL, codes.ASYNCIO})
 
 
-class _Verdict(NamedTuple):
-    """call: the one the rule rests on, if any.  certain: current is who did it."""
-
-    cause: str
-    call: str | None = None
-    certain: bool = False
-
-
-_KERNEL = _Verdict("kernel")
-
-
 def facts(raised: Raised, machine: str) -> Facts:
     """What this record means; a new object each time. machine: as ``os.uname().machine`` has it.
 
     Total: whatever the numbers are, there is an answer.
     """
-    verdict = _verdict(raised, raised.call_name(machine))
-    sent = verdict.certain and not raised.by_bystander
+    rule = verdict(raised, raised.call_name(machine))
+    sent = rule.certain and not raised.by_bystander
     result = raised.result
     return Facts(
         number=raised.number,
         name=unixsignals.name(raised.number),
         code=_code(raised),
-        cause=verdict.cause,
-        call=verdict.call if sent else None,
-        scope=_scope(raised, verdict),
+        cause=rule.cause,
+        call=rule.call if sent else None,
+        scope=_scope(raised, rule),
         result=_RESULTS[result] if 0 <= result < len(_RESULTS) else str(result),
         has_source=sent,
         disposition=_DISPOSITIONS.get(raised.disposition),
-        forged=sent and verdict.cause in ("user", "fault") and _is_forged(raised, verdict.call),
-        address=_ADDRESSES.get(raised.address) if verdict.cause == "fault" else None,
-        session=_session(raised) if verdict.cause == "session" else None,
+        forged=sent and rule.cause in ("user", "fault") and _is_forged(raised, rule.call),
+        address=_ADDRESSES.get(raised.address) if rule.cause == "fault" else None,
+        session=_session(raised) if rule.cause == "session" else None,
     )
-
-
-def _verdict(raised: Raised, call: str | None) -> _Verdict:
-    if _is_sent(raised, call):
-        aborts = raised.itself and raised.number == _ABRT and raised.code == codes.TKILL
-        return _Verdict("fault" if aborts else "user", call, True)
-    if raised.at_exit and (at_exit := _at_exit(raised)) is not None:
-        return at_exit
-    if raised.info == GIVEN:
-        return _given(raised, call)
-    if raised.info == PRIV:
-        return _by_kernel(raised, call)
-    return _for_current(raised, call) if raised.info == NONE else _KERNEL
-
-
-def _is_sent(raised: Raised, call: str | None) -> bool:
-    """Whether the call itself sent it, and not something else while the call was in progress.
-
-    So the siginfo must be one that this call makes: a process that stops itself by tgkill tells
-    its parent by a SIGCHLD while still in tgkill, and memory can run out in any call.
-    """
-    if raised.info != GIVEN:
-        return False
-    code, group = raised.code, bool(raised.group)
-    as_kill = code == codes.USER and group
-    as_tkill = code == codes.TKILL and not group
-    if call is None:
-        return as_kill or as_tkill or (code < 0 and code not in _MADE_BY_KERNEL)
-    if call == "kill":
-        return as_kill
-    if call in ("tkill", "tgkill"):
-        return as_tkill
-    if call not in calls.SENDERS:
-        return False
-    if raised.itself:  # one may tell oneself anything, but a fault's own code is a fault's
-        queued = group or code <= 0 or raised.number not in FAULTS
-    else:
-        queued = code < 0 and code != codes.TKILL
-    if call == "pidfd_send_signal":
-        return as_kill or as_tkill or queued
-    return queued and group == (call == "rt_sigqueueinfo")
 
 
 def _is_forged(raised: Raised, call: str | None) -> bool:
@@ -121,113 +58,15 @@ def _session(raised: Raised) -> str:
     return "orphaned_group" if raised.orphaned else "leader_exit"
 
 
-def _at_exit(raised: Raised) -> _Verdict | None:
-    """What a task sends because it ends; None when this is nothing of that kind."""
-    number, info, group = raised.number, raised.info, bool(raised.group)
-    if info == PRIV and group and number in (_HUP, _CONT):
-        # Of another session, it held the other end of the terminal: an emulator, a login server.
-        return _Verdict("tty" if raised.foreign else "session", certain=True)
-    if info == PRIV and group and number == _KILL and raised.init:
-        # Its own other threads too. An ending process that is no init is a bystander of the OOM.
-        return _Verdict("pidns", certain=True)
-    if info == PRIV and not group and number == _KILL and not raised.itself:
-        return _Verdict("ptrace", certain=True)
-    if info == NONE and group and not raised.itself:
-        return _Verdict("pdeathsig", certain=True)
-    return None
-
-
-def _given(raised: Raised, call: str | None) -> _Verdict:
-    """The siginfo has a code of its own, and no system call made it."""
-    number, code = raised.number, raised.code
-    if code == codes.TIMER:
-        return _Verdict("timer")
-    if code == codes.MESGQ:
-        return _Verdict("mq", call, call is None or call in calls.QUEUERS)
-    if code == codes.ASYNCIO:
-        return _Verdict("io")
-    if code == codes.SIGIO:
-        return _io(raised, call)
-    if number == _CHLD and code in _STATE_CHANGES:
-        # Of a death that is told by somebody alive, that one is the tracer and not the child.
-        changed = code in _STILL_ALIVE or raised.flags & PF_EXITING
-        return _Verdict("child", certain=bool(changed) and not raised.itself)
-    if number in FAULTS:
-        return _fault(raised) if code > 0 and not raised.group else _KERNEL
-    if code in _STATE_CHANGES and not raised.flags & PF_EXITING:
-        return _io(raised, call)  # F_SETSIG
-    return _KERNEL
-
-
-def _fault(raised: Raised) -> _Verdict:
-    if raised.number == _TRAP and raised.code in _STEPS:
-        return _Verdict("ptrace")
-    if raised.number == _TRAP and raised.code == _TRAP_PERF:
-        return _KERNEL
-    return _Verdict("fault")
-
-
-def _io(raised: Raised, call: str | None) -> _Verdict:
-    """A file became ready: by current if it writes, and not to itself.
-
-    Who reads a socket of its own may do the work for what came from the network meanwhile.
-    """
-    writes = call in calls.WRITERS or call in calls.SOCKET_WRITERS
-    return _Verdict("io", call, writes and not raised.itself)
-
-
-def _by_kernel(raised: Raised, call: str | None) -> _Verdict:
-    """SEND_SIG_PRIV: the kernel for its own reasons, whoever is current."""
-    number = raised.number
-    if number in (_IO, _URG):
-        return _io(raised, call)
-    if not raised.group:
-        traced = number in (_KILL, _STOP) and call == "ptrace"
-        return _Verdict("ptrace", call, True) if traced else _KERNEL
-    if number in (_ALRM, _VTALRM, _PROF, _XCPU):
-        return _Verdict("timer")
-    if number in (_HUP, _CONT):
-        return _Verdict("tty", call, call in calls.HANGERS)
-    if number in (_INT, _QUIT, _TSTP, _WINCH):
-        return _Verdict("tty", call, call == "ioctl")
-    if number in (_TTIN, _TTOU):
-        return _Verdict("job", certain=bool(call))
-    if number == _KILL:
-        if not raised.bits & INTERRUPT:
-            return _Verdict("oom")
-        # Nobody waits for memory in an interrupt; the clock's own kill is by RLIMIT_CPU.
-        return _Verdict("timer") if raised.itself else _KERNEL
-    return _KERNEL
-
-
-def _for_current(raised: Raised, call: str | None) -> _Verdict:
-    """SEND_SIG_NOINFO: the kernel, for what current is doing."""
-    number = raised.number
-    if raised.group:
-        hangs_up = number in (_HUP, _CONT) and call in (None, "ioctl")  # TIOCNOTTY
-        return _Verdict("tty", call, True) if hangs_up else _KERNEL
-    if number == _KILL:
-        if call is None or call in calls.WRITERS or call == "io_uring_enter":
-            return _Verdict("cgroup.kill", call, True)
-        return _Verdict("ptrace", call, True) if call == "ptrace" else _KERNEL
-    if raised.itself and number == _PIPE:
-        return _Verdict("pipe", certain=True)
-    if raised.itself and number == _XFSZ:
-        return _Verdict("filesize", certain=True)
-    if raised.itself and number == _TRAP:
-        return _Verdict("ptrace")  # a traced process that runs a new program
-    return _KERNEL
-
-
 def _code(raised: Raised) -> str:
     """By name. Without a siginfo the kernel makes one up for the target: these are its codes."""
     made_up = {NONE: codes.USER, PRIV: codes.KERNEL}.get(raised.info, raised.code)
     return codes.name(raised.number, made_up)
 
 
-def _scope(raised: Raised, verdict: _Verdict) -> str:
-    if (verdict.cause, verdict.call) == ("user", "kill") and not raised.positive:
+def _scope(raised: Raised, rule: Verdict) -> str:
+    if (rule.cause, rule.call) == ("user", "kill") and not raised.positive:
         return "group"
-    if raised.group or (raised.number == _KILL and verdict.cause != "user"):
+    if raised.group or (raised.number == _KILL and rule.cause != "user"):
         return "process"  # the kernel hands its kill to one thread, but means them all
     return "thread"

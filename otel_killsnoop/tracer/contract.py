@@ -84,9 +84,13 @@ _STRUCTS = {
         f"""
         sequence Q  scratch Q  how how  generated {_BY_NUMBER}  filtered {_BY_NUMBER}
         folded {_BY_NUMBER}  lost {_BY_NUMBER}  submitted {_BY_NUMBER}  refused Q
+        refused_span 3Q  full_span 3Q
         """
     ),
-    "killsnoop_table_counts": _members("sequence Q  seen Q  lost Q  submitted Q  reserved 32x"),
+    "killsnoop_turns": _members("epoch Q  turn Q"),
+    "killsnoop_table_counts": _members(
+        "sequence Q  seen Q  lost Q  submitted Q  span 3Q  reserved 8x"
+    ),
 }
 
 

@@ -7,19 +7,23 @@ copy between two reads of the same even number adds up.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from struct import Struct
 
 from otel_killsnoop.errors import KernelError
 from otel_killsnoop.model import NUMBERS
 
-ALL_NUMBERS = Struct(f"<Q40x{5 * NUMBERS}QQ")  # struct killsnoop_counts
-TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
+ALL_NUMBERS = Struct(f"<Q40x{5 * NUMBERS}QQ6Q")  # struct killsnoop_counts
+TABLE = Struct("<QQQQ3Q8x")  # struct killsnoop_table_counts
 TABLE_PROGRAMS = ("fork", "exec", "exit", "oom", "attempt", "cgroup")
 _TRIES = 100_000  # a program is done within a microsecond
 
+_REFUSED = 1 + 5 * NUMBERS  # word of an element, the spans behind it
+
 ByNumber = tuple[tuple[int, ...], ...]
+Span = tuple[int, int]
+"""Boot ns of the first and the last."""
 
 
 def possible_cpus(path: Path = Path("/sys/devices/system/cpu/possible")) -> int:
@@ -72,7 +76,7 @@ def by_number(elements: Sequence[tuple[int, ...]]) -> ByNumber:
 
 def refused(elements: Sequence[tuple[int, ...]]) -> int:
     """Of the lost ones, how many were kept out of what is left for lethal signals."""
-    return sum(words[-1] for words in elements)
+    return sum(words[_REFUSED] for words in elements)
 
 
 def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:
@@ -81,3 +85,31 @@ def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:
         name: sum(one[2] for one in elements[place :: len(TABLE_PROGRAMS)])
         for place, name in enumerate(TABLE_PROGRAMS)
     }
+
+
+def refused_span(elements: Sequence[tuple[int, ...]], turn: int) -> Span:
+    """When the refused ones were, since the turn was made."""
+    return _span([words[_REFUSED + 1 : _REFUSED + 4] for words in elements], turn)
+
+
+def full_span(elements: Sequence[tuple[int, ...]], turn: int) -> Span:
+    """Likewise the other lost ones."""
+    return _span([words[_REFUSED + 4 : _REFUSED + 7] for words in elements], turn)
+
+
+def table_span(elements: Sequence[tuple[int, ...]], turn: int, programs: Collection[str]) -> Span:
+    """Likewise those that `table_lost` counts for these programs."""
+    count = len(TABLE_PROGRAMS)
+    names = (TABLE_PROGRAMS[place % count] for place in range(len(elements)))
+    chosen = [one[4:7] for name, one in zip(names, elements, strict=True) if name in programs]
+    return _span(chosen, turn)
+
+
+def _span(spans: Sequence[tuple[int, ...]], turn: int) -> Span:
+    """One from those of each CPU; (0, 0) if nothing was ever lost.
+
+    What was lost between a look and its turn stands in the span of the turn before.
+    """
+    known = [one for one in spans if one[1]]
+    fresh = [one for one in known if one[0] == turn] or known
+    return min((one[1] for one in fresh), default=0), max((one[2] for one in fresh), default=0)

@@ -7,14 +7,13 @@ what was read is safe. Deleting from a map in use would lose counts.
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from otel_killsnoop.tracer import bpf, contract
+from otel_killsnoop.tracer.turns import Turns
 
-EPOCH_BYTES = 8
 KEY = contract.around("killsnoop_fold_key", "how.number", "how.address")
 FOLD = contract.whole("killsnoop_fold")
 ENTRIES = 8192  # kinds of repeats in a second that can be told apart; beyond it none is folded
@@ -32,40 +31,51 @@ class Fold(NamedTuple):
 
 
 class Folds:
-    """The two maps. descriptors: of both.  epoch: the mapped word.  folded: counted so far."""
+    """The two maps. descriptors: of both.  turns: with the epoch.  folded: counted so far.
+
+    settle: as ``settling.settler`` has it.
+    """
 
     def __init__(
-        self, descriptors: tuple[int, int], epoch: mmap.mmap, folded: Callable[[], int]
+        self,
+        descriptors: tuple[int, int],
+        turns: Turns,
+        folded: Callable[[], int],
+        settle: Callable[[], None],
     ) -> None:
         self._descriptors = descriptors
-        self._memory = epoch
-        self._view = memoryview(epoch)
-        self._word = self._view[:8].cast("Q")
+        self._turns = turns
         self._folded = folded
+        self._settle = settle
         self._seen = 0
         self._turned = time.monotonic()
         self._rests = descriptors[0]
         self._resting: list[bytes] | None = None  # keys that were read and not deleted yet
+        self._unread: set[int] = set()  # maps that rested and could not be read
 
     @property
     def unsafe(self) -> bool:
         """Whether repeats were read that `forget` has not been told of."""
         return self._resting is not None
 
-    def take(self, now: int) -> list[Fold]:
+    def take(self, now: int, due: bool = False) -> list[Fold]:
         """Turn the epoch if something was folded, and read what was. now: boot ns.
 
+        due: turn it in any case: the map in use may have little room left for other kinds.
+
         Call `forget` once what was read is safe; until then there is nothing to take. OSError
-        when the kernel does not hand it out: nothing is lost, the next turn but one reads it.
+        when the kernel does not hand it out: nothing is lost, the next call but one reads it.
         """
         folded = self._folded()
-        due = time.monotonic() > self._turned + CLEAN
+        due = due or bool(self._unread) or time.monotonic() > self._turned + CLEAN
         if self.unsafe or (folded == self._seen and not due):
             return []
-        rests = self._descriptors[self._word[0] & 1]
-        self._word[0] = self._word[0] + 1
-        bpf.settle()
+        rests = self._descriptors[self._turns.used]
+        self._turns.switch()
+        self._unread.add(rests)
+        self._settle()
         found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
+        self._unread.discard(rests)
         self._seen = folded
         self._turned = time.monotonic()
         self._rests = rests
@@ -84,9 +94,3 @@ class Folds:
         if self._resting:
             bpf.delete(self._rests, self._resting)
         self._resting = None
-
-    def close(self) -> None:
-        """Unmap the epoch."""
-        self._word.release()
-        self._view.release()
-        self._memory.close()

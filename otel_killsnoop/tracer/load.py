@@ -9,6 +9,7 @@ import contextlib
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +23,14 @@ from otel_killsnoop.tracer import (
     layout,
     maps,
     program,
+    settling,
     symbols,
 )
 from otel_killsnoop.tracer.members import TRACEPOINTS
 from otel_killsnoop.tracer.options import Options
 from otel_killsnoop.tracer.ring import Ring, map_ring
+from otel_killsnoop.tracer.tally import Tally
+from otel_killsnoop.tracer.turns import Turns
 
 # Forks, execs and exits first: what a signal names should be known before it.
 _ORDER = ("cgroup", "fork", "exec", "exit", "oom", "signal")
@@ -46,33 +50,19 @@ class Tracer:
     mode: str
     features: dict[str, bool]
     attempts: str
-    _by_number: counters.Elements
-    _table: counters.Elements
-    _programs: dict[str, int]
+    _tally: Tally
+    _settle: Callable[[], None]
+    _signal: int
     _links: list[int]
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def counts(self) -> KernelCounts:
         """Everything counted up to now; exact for each CPU, and after `detach` for all."""
-        by_number = self._by_number.all()
-        sums = counters.by_number(by_number)
-        misses = {}
-        for name, descriptor in self._programs.items():
-            try:
-                misses[name] = bpf.recursion_misses(descriptor)
-            except OSError:  # a kernel that does not tell: what it did not count is not made up
-                continue
-        generated, filtered, folded, lost, submitted = sums
-        return KernelCounts(
-            generated,
-            filtered,
-            folded,
-            lost,
-            submitted,
-            counters.table_lost(self._table.all()),
-            misses,
-            counters.refused(by_number),
-        )
+        return self._tally.counts()
+
+    def told(self) -> None:
+        """What was lost so far is told: `counts` says when what is lost from here on was lost."""
+        self._tally.told()
 
     def answers(self) -> bool:
         """Whether the kernel lets this process, as it is now, ask for what the tracer holds.
@@ -80,7 +70,7 @@ class Tracer:
         Before Linux 5.19 it may want CAP_BPF for that, later only for what is made.
         """
         try:
-            bpf.recursion_misses(self._programs["signal"])
+            bpf.recursion_misses(self._signal)
         except PermissionError:
             return False
         except OSError:
@@ -90,7 +80,7 @@ class Tracer:
     def detach(self) -> None:
         """No event from here on: when this returns, the last record is in the ring."""
         _close_all(self._links)
-        bpf.settle()
+        self._settle()
 
     def close(self) -> None:
         """Detach and let go of everything; what is in the ring is gone."""
@@ -145,7 +135,7 @@ def _attach(
     with contextlib.ExitStack() as opened:
         made = maps.make(options, opened)
         made_at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        programs: dict[str, int] = {}
+        programs: dict[str, list[int]] = {}
         links: list[int] = []
         for event in _ORDER:
             one = product.programs[f"on_{event}" if direct else f"on_{event}_raw"]
@@ -157,30 +147,34 @@ def _attach(
                 bpf.TRACE_RAW_TP if direct else 0,
             )
             opened.callback(os.close, descriptor)
-            programs[event] = descriptor
+            programs[event] = [descriptor]
         cpus = counters.possible_cpus()
         opened.callback(_close_all, links)
         try:
+            turns = Turns(maps.writable(made["map_epoch"]))
+            opened.callback(turns.close)
             by_number = maps.elements(made["map_counts"], counters.ALL_NUMBERS, cpus)
             opened.callback(by_number.close)
             table = maps.elements(
                 made["map_table_counts"], counters.TABLE, cpus * len(counters.TABLE_PROGRAMS)
             )
             opened.callback(table.close)
-            fence = {} if os.uname().machine == "x86_64" else {"fence": bpf.fence}
+            tally = Tally(by_number, table, turns, programs)
+            settle = settling.settler(opened)
+            fence = {} if os.uname().machine == "x86_64" else {"fence": settling.fence}
             ring = map_ring(made["map_ring"], options.ring_size, **fence)
             opened.callback(ring.close)
             folded = folds.Folds(
                 (made["map_fold0"], made["map_fold1"]),
-                maps.writable(made["map_epoch"]),
-                lambda: sum(counters.by_number(by_number.all())[2]),
+                turns,
+                tally.folded,
+                settle,
             )
-            opened.callback(folded.close)
         except OSError as error:
             what = f"cannot map the ring and the counters, {error.strerror}"
             raise KernelError(what, f"{options.ring_size} bytes", "lower --ring-size") from error
         for event in _ORDER:
-            links.append(attempts.link(programs[event], TRACEPOINTS[event], direct))
+            links.append(attempts.link(programs[event][0], TRACEPOINTS[event], direct))
         features = {
             "call": bool(values["set_pt_regs"]),
             "32-bit calls": bool(values["set_compat"]),
@@ -190,7 +184,16 @@ def _attach(
         way = attempts.Attempts(product, known, values | made, direct)
         seen_by = way.attach(options.attempts, programs, links, opened)
         tracer = Tracer(
-            ring, folded, made_at, mode, features, seen_by, by_number, table, programs, links
+            ring,
+            folded,
+            made_at,
+            mode,
+            features,
+            seen_by,
+            tally,
+            settle,
+            programs["signal"][0],
+            links,
         )
         tracer._held = opened.pop_all()
         return tracer

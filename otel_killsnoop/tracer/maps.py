@@ -9,7 +9,7 @@ import os
 from struct import Struct
 
 from otel_killsnoop.errors import HostError, KernelError, PrivilegeError
-from otel_killsnoop.tracer import bpf, counters, folds, symbols
+from otel_killsnoop.tracer import bpf, counters, folds, symbols, turns
 from otel_killsnoop.tracer.options import Options
 
 _EXEC_BYTES = 32768  # what a per-CPU value holds at most; an exec record needs less
@@ -26,7 +26,7 @@ def make(options: Options, opened: contextlib.ExitStack) -> dict[str, int]:
         "map_table_counts": (bpf.ARRAY, 4, counters.TABLE.size, table, bpf.MMAPABLE),
         "map_exec": (bpf.PERCPU_ARRAY, 4, _EXEC_BYTES, 1, 0),
         "map_comms": (bpf.HASH, 16, 1, _COMMS, 0),
-        "map_epoch": (bpf.ARRAY, 4, folds.EPOCH_BYTES, 1, bpf.MMAPABLE),
+        "map_epoch": (bpf.ARRAY, 4, turns.BYTES, 1, bpf.MMAPABLE),
         "map_fold0": (bpf.HASH, folds.KEY.size, folds.FOLD.size, folds.ENTRIES, 0),
         "map_fold1": (bpf.HASH, folds.KEY.size, folds.FOLD.size, folds.ENTRIES, 0),
     }

@@ -82,6 +82,11 @@ class Ring:
         """Bytes that the kernel has reserved and `commit` has not given back."""
         return self._end() - self._committed
 
+    @property
+    def unread(self) -> int:
+        """Bytes that the kernel has reserved and `read` has not come to."""
+        return self._end() - self._position
+
     def read(self, limit: int) -> list[tuple[int, bytes]]:
         """Up to limit records after the last one read, in order: (position, payload).
 

@@ -18,7 +18,7 @@ from otel_killsnoop.agent import collect_seldom
 from otel_killsnoop.model import Death, Event, Joined, Request
 from otel_killsnoop.pipeline import Pipeline
 from otel_killsnoop.processes.host import Host
-from otel_killsnoop.processes.table import Applied
+from otel_killsnoop.processes.joining import Applied
 from otel_killsnoop.records.exit import ExitEncoder
 from otel_killsnoop.records.record import Encoder
 from otel_killsnoop.records.resource import agent_resource

@@ -11,25 +11,22 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+import otlp_binary
 from far_sides import Got
 from google.protobuf.json_format import MessageToDict
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
-from otlp_json import LogRecord, MetricPoint, log_records, metric_points
+from otlp_json import LogRecord, MetricPoint, metric_points
 
 Metrics = dict[str, Counter[str]]
 
 
 def logs_in(requests: Iterable[Got]) -> list[LogRecord]:
     """The log records that a scripted far side was sent, in order."""
-    messages = [
-        ExportLogsServiceRequest.FromString(one.plain())
-        for one in requests
-        if one.path.endswith("/v1/logs")
-    ]
-    return list(log_records(map(MessageToDict, messages)))
+    return list(
+        otlp_binary.log_records(one.plain() for one in requests if one.path.endswith("/v1/logs"))
+    )
 
 
 def metrics_in(requests: Iterable[Got]) -> list[MetricPoint]:

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
 from flood import NUMBER, ignorer, loop, sender
+from puppet import puppet
 from running_agent import Record, RunningAgent
 
 from otel_killsnoop.model import Folded, Signal
@@ -95,6 +97,31 @@ def test_what_differs_is_not_folded(agent: RunningAgent) -> None:
     )
     assert len(records) == len(mine)
     assert not any("killsnoop.signal.count" in one for one in records)
+
+
+def test_each_code_call_and_result_is_counted_apart(agent: RunningAgent) -> None:
+    """The same two, the same number: yet what was done, and what came of it, stay told apart."""
+    agent.start("--print", "json", "-i", str(NUMBER), "--fold-burst", "1")
+    sent: Counter[tuple[str, str, str]] = Counter()
+    with puppet() as source, puppet() as target:
+        for handling, result in (("ignore", "ignored"), ("block", "delivered")):
+            target.do(handling, *([[NUMBER]] if handling == "ignore" else []))
+            for call, code, count in (
+                ("kill", "SI_USER", 1009),
+                ("rt_sigqueueinfo", "SI_QUEUE", 1013),
+                ("tgkill", "SI_TKILL", 1019),
+            ):
+                assert source.do("send", 0, call, target.pid, target.pid, NUMBER, count) == count
+                sent[call, code, result] = count
+        pid = target.pid
+    assert agent.stop() == 0
+    found: Counter[tuple[str, str, str]] = Counter()
+    for one in agent.records(to(pid)):
+        what = ("call", "code", "result")
+        found[tuple(one[f"killsnoop.signal.{name}"] for name in what)] += one.get(  # type: ignore[index]
+            "killsnoop.signal.count", 1
+        )
+    assert found == sent
 
 
 def test_zero_records_all_singly(agent: RunningAgent, target: int) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otel_killsnoop.processes.registry import DEEPEST, RECENT
+from otel_killsnoop.processes.graves import RECENT
+from otel_killsnoop.processes.lineage import DEEPEST
 from otel_killsnoop.processes.sides import LONGEST, REACH
 
 

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from otel_killsnoop.model import Death, Event, Joined, Request
 from otel_killsnoop.pipeline import REQUEST, Pipeline
-from otel_killsnoop.processes.table import Applied
+from otel_killsnoop.processes.joining import Applied
 from otel_killsnoop.records.exit import ExitEncoder
 from otel_killsnoop.records.record import Encoder
 from otel_killsnoop.selected import Selected

@@ -83,7 +83,7 @@ def truth(*expressions: str) -> dict[str, int]:
 
 
 def test_the_table_has_every_struct_and_member_in_order() -> None:
-    assert len(declared()) == len(re.findall(r"^struct \w+ \{", HEADER, re.MULTILINE)) == 15
+    assert len(declared()) == len(re.findall(r"^struct \w+ \{", HEADER, re.MULTILINE)) == 16
     assert {name: list(members) for name, members in contract.LAYOUT.items()} == {
         name: list(members) for name, members in declared().items() if name != WITHIN
     }
@@ -136,6 +136,7 @@ def test_every_constant_is_the_same_on_both_sides() -> None:
         "KILLSNOOP_CGROUP": contract.CGROUP,
         "KILLSNOOP_TTY": contract.LAYOUT["killsnoop_details"]["tty"][1],
         "KILLSNOOP_LEVELS": contract.LEVELS,
+        "KILLSNOOP_SPAN": contract.LAYOUT["killsnoop_counts"]["full_span"][1] // 8,
         "KILLSNOOP_UNKNOWN": 0,
         "KILLSNOOP_ADDRESS_NONE": 0,
         "KILLSNOOP_ADDRESS_NULL": _number(causes._ADDRESSES, "null_page"),
@@ -193,6 +194,17 @@ def test_each_counters_words_are_where_the_sums_look_for_them() -> None:
         [counters.TABLE.unpack(_words(words))] * len(counters.TABLE_PROGRAMS)
     )
     assert set(table.values()) == set(lost.values())
+    # Each word its own offset: the first word of a span is the turn.
+    spans = ("refused_span", "full_span")
+    first = truth(*(f"__builtin_offsetof(struct killsnoop_counts, {one})" for one in spans))
+    words = counters.ALL_NUMBERS.unpack(
+        b"".join(at.to_bytes(8, "little") for at in range(0, size, 8))
+    )
+    for at, span in zip(first.values(), (counters.refused_span, counters.full_span), strict=True):
+        assert span([words], at) == (at + 8, at + 16)
+    at = truth("__builtin_offsetof(struct killsnoop_table_counts, span)").popitem()[1]
+    elements = [counters.TABLE.unpack(_words(tuple(range(0, counters.TABLE.size, 8))))]
+    assert counters.table_span(elements, at, ("fork",)) == (at + 8, at + 16)
 
 
 def _words(values: tuple[int, ...]) -> bytes:
