@@ -45,6 +45,7 @@ enum killsnoop_flags {
 	KILLSNOOP_INTERRUPT = 1, /* raised on an interrupt stack: current is a bystander */
 	KILLSNOOP_COMPAT = 2,    /* the call in progress is a 32-bit one */
 	KILLSNOOP_CALL = 4,      /* call and argument are known */
+	KILLSNOOP_TO_GROUP = 8,  /* pidfd_send_signal asks for the process group (6.9 and later) */
 };
 
 /* How the target's process handles the signal, at that moment. */
@@ -202,7 +203,7 @@ struct killsnoop_attempt {
 	__s32 call;
 	__s32 error;     /* errno, 0 for a signal 0 that was not refused */
 	__u64 argument[3];
-	__u8 bits;       /* KILLSNOOP_COMPAT */
+	__u8 bits;       /* KILLSNOOP_COMPAT, KILLSNOOP_TO_GROUP */
 	__u8 reserved[3];
 	__u32 pidfd;     /* the host's number of whom the first argument means, if it is a pidfd */
 };

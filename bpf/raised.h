@@ -26,6 +26,8 @@ INLINE void call_of(const bool direct, struct killsnoop_how *to, __u64 task)
 	} else {
 		to->argument = *(volatile __u64 *)(registers + SYM(regs_argument));
 	}
+	if (is_to_group(true, to->bits & KILLSNOOP_COMPAT, to->call, registers))
+		to->bits |= KILLSNOOP_TO_GROUP;
 }
 
 INLINE void how_of(const bool direct, struct killsnoop_how *to, __u64 *arguments,

@@ -41,6 +41,7 @@
 	X(bprm_filename) X(bprm_argc) \
 	X(regs_call) X(regs_argument) X(regs_argument2) X(regs_argument3) \
 	X(regs_argument32) X(regs_argument2_32) X(regs_argument3_32) \
+	X(regs_argument4) X(regs_argument4_32) \
 	X(info_errno) X(info_code) X(info_address) \
 	X(call_kill) X(call_tkill) X(call_tgkill) X(call_queue) X(call_tgqueue) X(call_pidfd) \
 	X(call32_kill) X(call32_tkill) X(call32_tgkill) X(call32_queue) X(call32_tgqueue)

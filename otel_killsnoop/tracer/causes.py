@@ -12,7 +12,7 @@ from typing import NamedTuple
 from otel_killsnoop import unixsignals
 from otel_killsnoop.model import Facts
 from otel_killsnoop.tracer import calls, codes
-from otel_killsnoop.tracer.raised import GIVEN, INTERRUPT, NONE, PF_EXITING, PRIV, Raised
+from otel_killsnoop.tracer.raised import GIVEN, INTERRUPT, NONE, PF_EXITING, PRIV, TO_GROUP, Raised
 from otel_killsnoop.unixsignals import FAULTS
 
 _HUP, _INT, _QUIT, _TRAP, _ABRT, _KILL = 1, 2, 3, 5, 6, 9
@@ -226,8 +226,10 @@ def _code(raised: Raised) -> str:
 
 
 def _scope(raised: Raised, verdict: _Verdict) -> str:
-    if (verdict.cause, verdict.call) == ("user", "kill") and not raised.positive:
-        return "group"
+    if verdict.cause == "user":
+        to_many = verdict.call == "kill" and not raised.positive
+        if to_many or (verdict.call == "pidfd_send_signal" and raised.bits & TO_GROUP):
+            return "group"
     if raised.group or (raised.number == _KILL and verdict.cause != "user"):
         return "process"  # the kernel hands its kill to one thread, but means them all
     return "thread"

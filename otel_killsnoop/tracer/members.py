@@ -109,6 +109,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "new_rss": ("percpu_counter.count",),
     "regs_si": ("pt_regs.si",),
     "regs_dx": ("pt_regs.dx",),
+    "regs_r10": ("pt_regs.r10",),
     "regs_all": ("pt_regs.regs",),
 }
 
