@@ -46,6 +46,7 @@ enum killsnoop_flags {
 	KILLSNOOP_COMPAT = 2,    /* the call in progress is a 32-bit one */
 	KILLSNOOP_CALL = 4,      /* call and argument are known */
 	KILLSNOOP_TO_GROUP = 8,  /* pidfd_send_signal asks for the process group (6.9 and later) */
+	KILLSNOOP_ENDED = 16,    /* current is a zombie already: it tells of its own end */
 };
 
 /* How the target's process handles the signal, at that moment. */

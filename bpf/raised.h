@@ -57,6 +57,8 @@ INLINE void how_of(const bool direct, struct killsnoop_how *to, __u64 *arguments
 	}
 	if (here - FIELD(direct, __u64, task, task_stack) >= SYM(set_thread_size))
 		to->bits |= KILLSNOOP_INTERRUPT;
+	if (FIELD(direct, __u32, task, task_exit_state))
+		to->bits |= KILLSNOOP_ENDED;
 	call_of(direct, to, task);
 }
 

@@ -13,6 +13,7 @@ from otel_killsnoop.tracer.causes import facts
 from otel_killsnoop.tracer.raised import (
     CALL,
     COMPAT,
+    ENDED,
     GIVEN,
     INTERRUPT,
     NONE,
@@ -249,7 +250,61 @@ OBSERVED: list[tuple[str, dict[str, object], str]] = [
         {"number": 10, "code": -3, "call": 242},
         "mq mq_timedsend source process SI_MESGQ",
     ),
-    ("child ended", {"number": 17, "code": 1, **exiting()}, "child - source process CLD_EXITED"),
+    (
+        "child ended",
+        {"number": 17, "code": 1, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_EXITED",
+    ),
+    (
+        "child ended, by a signal of its own choice",
+        {"number": 10, "code": 1, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_EXITED",
+    ),
+    (
+        "child was killed, and a fault's signal tells it",
+        {"number": 11, "code": 2, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_KILLED",
+    ),
+    (
+        "file closed at the end, for F_SETSIG",
+        {"number": 10, "code": 1, **exiting()},
+        "kernel - nobody process POLL_IN",
+    ),
+    (
+        "dead child of a parent that ends",
+        {"number": 17, "code": 1, **exiting()},
+        "child - nobody process CLD_EXITED",
+    ),
+    (
+        "timer over a zombie",
+        {"number": 10, "code": -2, **exiting(bits=INTERRUPTED | ENDED)},
+        "timer - nobody process SI_TIMER",
+    ),
+    (
+        "fault's siginfo sent to itself",
+        {"number": 11, "code": 1, "group": 0, "call": 297, "itself": True},
+        "user rt_tgsigqueueinfo source thread SEGV_MAPERR",
+    ),
+    (
+        "fault's siginfo sent to itself by pidfd",
+        {"number": 8, "code": 1, "group": 0, "call": 424, "itself": True},
+        "user pidfd_send_signal source thread FPE_INTDIV",
+    ),
+    (
+        "no room for a handler behind rt_tgsigqueueinfo",
+        {"number": 11, "code": 128, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread SI_KERNEL",
+    ),
+    (
+        "seccomp forbids rt_tgsigqueueinfo",
+        {"number": 31, "code": 1, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread SYS_SECCOMP",
+    ),
+    (
+        "broken memory in rt_tgsigqueueinfo",
+        {"number": 7, "code": 4, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread BUS_MCEERR_AR",
+    ),
     (
         "child stopped itself by tgkill",
         {"number": 17, "code": 5, "call": 234},
