@@ -20,12 +20,16 @@ from typing import NamedTuple
 
 
 class Place(NamedTuple):
-    """path: the cgroup's, from the hierarchy's root; the others None where it names none."""
+    """path: the cgroup's, from the hierarchy's root; the others None where it names none.
+
+    pod_qos: the pod's class as Kubernetes spells it, ``Guaranteed``, ``Burstable``, ``BestEffort``.
+    """
 
     path: str
     container_id: str | None
     pod_uid: str | None
     systemd_unit: str | None
+    pod_qos: str | None = None
 
 
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
@@ -38,6 +42,11 @@ _POD = re.compile(
     r"(?=\.slice|[/:]|$)"
 )
 
+# What stands before a pod says its class; the kubelet puts those of the best one right under its
+# root, and may have that root below another (kubelet-kubepods).
+_QOS = re.compile(r"(?:^|[/-])kubepods(?:\.slice)?[-/](?:(burstable|besteffort)[-/])?$")
+_CLASSES = {None: "Guaranteed", "burstable": "Burstable", "besteffort": "BestEffort"}
+
 # Monitors of a container live beside it in the tree and are not in it.
 _MONITOR = re.compile(r"(?:^|/)(?:libpod-conmon|crio-conmon|conmon)-[0-9a-f]{64}\.scope")
 
@@ -47,7 +56,8 @@ _SLICE = re.compile(r"[^/]+\.slice")
 
 def place(path: str) -> Place:
     """What a cgroup's path says of the processes in it. Any text is allowed."""
-    return Place(path, _container(path), _pod(path), _unit(path))
+    pod_uid, pod_qos = _pod(path)
+    return Place(path, _container(path), pod_uid, _unit(path), pod_qos)
 
 
 def _container(path: str) -> str | None:
@@ -57,10 +67,17 @@ def _container(path: str) -> str | None:
     return ids[-1] if ids else None
 
 
-def _pod(path: str) -> str | None:
-    """The innermost pod's uid, as Kubernetes prints it; a static pod's is 32 hex digits."""
-    uids: list[str] = _POD.findall(path)
-    return uids[-1].replace("_", "-") if uids else None
+def _pod(path: str) -> tuple[str | None, str | None]:
+    """The innermost pod's uid, as Kubernetes prints it, and its class.
+
+    A static pod's uid is 32 hex digits.
+    """
+    pods = list(_POD.finditer(path))
+    if not pods:
+        return None, None
+    pod = pods[-1]
+    qos = _QOS.search(path[: pod.start()])
+    return pod[1].replace("_", "-"), _CLASSES[qos[1]] if qos else None
 
 
 def _unit(path: str) -> str | None:

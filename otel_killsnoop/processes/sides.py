@@ -155,6 +155,7 @@ class Sides:
             node.audit_session,
             node.title,
             node.died != ALIVE,
+            None if place is None else place.pod_qos,
         )
         return process
 

@@ -114,6 +114,8 @@ def belonging(process: Process) -> Named:
         add(("process.linux.cgroup", _bounded_text(process.cgroup, PATH_BYTES)))
     if process.pod_uid is not None:
         add(("k8s.pod.uid", _word(process.pod_uid)))
+    if process.pod_qos is not None:
+        add(("k8s.pod.qos_class", _word(process.pod_qos)))
     if process.systemd_unit is not None:
         add(("systemd.unit", _word(process.systemd_unit)))
     if process.known_from != "exec":
@@ -137,6 +139,7 @@ belonging_key = attrgetter(
     "container_id",
     "cgroup",
     "pod_uid",
+    "pod_qos",
     "systemd_unit",
     "known_from",
 )

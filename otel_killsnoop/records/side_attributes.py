@@ -51,6 +51,12 @@ SIDE = (
     ),
     _A("container.id", "string", "The container it runs in.", "4813c0ed0a96"),
     _A("k8s.pod.uid", "string", "The pod it runs in.", "275ecb36-5aa8-4c2a-9c47-d8bb681b9aff"),
+    _A(
+        "k8s.pod.qos_class",
+        "string",
+        "That pod's quality of service: `Guaranteed`, `Burstable` or `BestEffort`.",
+        "Burstable",
+    ),
     _A("systemd.unit", "string", "The unit it runs in.", "nginx.service"),
     _A(
         "process.known_from",

@@ -33,6 +33,7 @@ def processes() -> st.SearchStrategy[Process]:
         user=st.none() | _TEXT,
         container_id=st.none() | _TEXT,
         pod_uid=st.none() | _TEXT,
+        pod_qos=st.none() | _TEXT,
         systemd_unit=st.none() | _TEXT,
         login_uid=st.none() | st.integers(0, 2**32 - 1),
         login_user=st.none() | _TEXT,

@@ -54,6 +54,7 @@ def processes(draw: st.DrawFn) -> Process:
         cgroup=draw(texts),
         container_id=draw(texts),
         pod_uid=draw(texts),
+        pod_qos=draw(texts),
         systemd_unit=draw(texts),
         known_from=draw(st.sampled_from(["exec", "fork", "procfs", "partial"])),
         login_uid=draw(st.none() | st.integers(0, 2**32 - 1)),
@@ -114,6 +115,7 @@ def expected_side(prefix: str, side: Side) -> tuple[dict[str, Any], set[str]]:
         "process.linux.cgroup": shown(one.cgroup)
         if one.cgroup is not None and one.container_id is None
         else None,
+        "k8s.pod.qos_class": None if one.pod_qos is None else shown(one.pod_qos),
         "k8s.pod.uid": None if one.pod_uid is None else shown(one.pod_uid),
         "systemd.unit": None if one.systemd_unit is None else shown(one.systemd_unit),
         "process.known_from": one.known_from if one.known_from != "exec" else None,

@@ -94,6 +94,7 @@ def long_ones(
         user="u" * 400,
         cgroup="/" + "c" * 5000,
         pod_uid="p" * 400,
+        pod_qos="q" * 400,
         systemd_unit="s" * 400,
         known_from="procfs",
         login_uid=2**32 - 1,
