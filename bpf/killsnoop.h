@@ -12,7 +12,7 @@
 #ifndef KILLSNOOP_H
 #define KILLSNOOP_H
 
-#define KILLSNOOP_CONTRACT 4
+#define KILLSNOOP_CONTRACT 5
 #define KILLSNOOP_NUMBERS 65   /* signal numbers 0..64 */
 #define KILLSNOOP_COMM 16
 #define KILLSNOOP_ARGS 16384   /* bytes of argv carried at most */
@@ -167,6 +167,9 @@ struct killsnoop_exec {
 	__u32 old_tid;    /* of the thread that called exec */
 	__u32 login_uid;
 	__u32 session;
+	__u64 parent_start; /* whose child it is, for who was born before there was a fork record */
+	__u32 parent_pid;
+	__u32 reserved;
 };
 
 struct killsnoop_exit {
@@ -176,6 +179,9 @@ struct killsnoop_exit {
 	__u64 start;
 	__u32 pid;
 	__u32 tid; /* of the last thread */
+	__u64 parent_start; /* as in exec's */
+	__u32 parent_pid;
+	__u32 reserved;
 };
 
 /* The OOM killer has chosen; its SIGKILL to the same process was raised just before. */

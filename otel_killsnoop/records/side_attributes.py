@@ -62,7 +62,7 @@ SIDE = (
         "process.known_from",
         "string",
         "How we know, when not by its exec: `fork`, `procfs`, or `partial` (only what the "
-        "signal itself told).",
+        "signal itself told, and its end whose child it was).",
         "procfs",
     ),
     _A(

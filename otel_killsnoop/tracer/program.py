@@ -16,7 +16,7 @@ from struct import Struct
 from otel_killsnoop.errors import ProgramError
 
 PRODUCT = Path(__file__).with_name("killsnoop.bpf.json")
-CONTRACT = 4  # KILLSNOOP_CONTRACT of bpf/killsnoop.h
+CONTRACT = 5  # KILLSNOOP_CONTRACT of bpf/killsnoop.h
 EVENTS = ("signal", "fork", "exec", "exit", "oom", "attempt", "cgroup")
 
 _CURE = "make it with `make setup`, or python3 -m otel_killsnoop.tracer.compile"
