@@ -13,7 +13,7 @@ agent := .venv/bin/otel-killsnoop
 program := otel_killsnoop/tracer/killsnoop.bpf.json
 compiler := otel_killsnoop/tracer/compile.py otel_killsnoop/tracer/program.py
 
-.PHONY: help setup setup-run run check test nightly bench collector image image-test kernels lock sbom clean
+.PHONY: help setup setup-run run check test nightly bench collector install image image-test kernels lock sbom clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,9 @@ bench: setup ## the figures: cost in the kernel and in the agent, beside Debian'
 
 collector: ## print the path of an OpenTelemetry Collector, building one if there is none
 	@tools/collector
+
+install: setup-run ## install it here, as a service of systemd that is not started yet (needs root)
+	@tools/install
 
 image: ## build the container image on a base image made here by debootstrap
 	@tools/image

@@ -108,6 +108,8 @@ INLINE int on_attempt_body(const bool direct, __u64 *arguments)
 		to->pidfd = call == (__s32)SYM(call_pidfd) ?
 				    meant_by(direct, task, words[0], -returned) : 0;
 		to->bits = compat ? KILLSNOOP_COMPAT : 0;
+		if (is_to_group(direct, compat, call, registers))
+			to->bits |= KILLSNOOP_TO_GROUP;
 		ring_submit(to, NO_WAKEUP);
 	}
 	counted(ATTEMPT, to != 0);

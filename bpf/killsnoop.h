@@ -46,6 +46,8 @@ enum killsnoop_flags {
 	KILLSNOOP_INTERRUPT = 1, /* raised on an interrupt stack: current is a bystander */
 	KILLSNOOP_COMPAT = 2,    /* the call in progress is a 32-bit one */
 	KILLSNOOP_CALL = 4,      /* call and argument are known */
+	KILLSNOOP_TO_GROUP = 8,  /* pidfd_send_signal asks for the process group (6.9 and later) */
+	KILLSNOOP_ENDED = 16,    /* current is a zombie already: it tells of its own end */
 };
 
 /* How the target's process handles the signal, at that moment. */
@@ -172,6 +174,9 @@ struct killsnoop_exec {
 	__u32 old_tid;    /* of the thread that called exec */
 	__u32 login_uid;
 	__u32 session;
+	__u64 parent_start; /* whose child it is, for who was born before there was a fork record */
+	__u32 parent_pid;
+	__u32 reserved;
 };
 
 struct killsnoop_exit {
@@ -181,6 +186,9 @@ struct killsnoop_exit {
 	__u64 start;
 	__u32 pid;
 	__u32 tid; /* of the last thread */
+	__u64 parent_start; /* as in exec's */
+	__u32 parent_pid;
+	__u32 reserved;
 };
 
 /* The OOM killer has chosen; its SIGKILL to the same process was raised just before. */
@@ -209,7 +217,7 @@ struct killsnoop_attempt {
 	__s32 call;
 	__s32 error;     /* errno, 0 for a signal 0 that was not refused */
 	__u64 argument[3];
-	__u8 bits;       /* KILLSNOOP_COMPAT */
+	__u8 bits;       /* KILLSNOOP_COMPAT, KILLSNOOP_TO_GROUP */
 	__u8 reserved[3];
 	__u32 pidfd;     /* the host's number of whom the first argument means, if it is a pidfd */
 };

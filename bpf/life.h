@@ -29,6 +29,12 @@ INLINE void levels_of(const bool direct, struct killsnoop_fork *to, __u64 child)
 	}
 }
 
+#define PARENT_OF(direct, to, task) ({ \
+	__u64 parent_ = FIELD(direct, __u64, task, task_real_parent); \
+	(to)->parent_start = parent_ ? start_of(direct, parent_) : 0; \
+	(to)->parent_pid = parent_ ? FIELD(direct, __u32, parent_, task_tgid) : 0; \
+	(to)->reserved = 0; })
+
 /* arguments: parent, child */
 INLINE int on_fork_body(const bool direct, __u64 *arguments)
 {
@@ -79,6 +85,7 @@ INLINE int on_exec_body(const bool direct, __u64 *arguments)
 	to->old_tid = (__u32)arguments[1];
 	to->login_uid = FIELD(direct, __u32, task, task_login_uid);
 	to->session = FIELD(direct, __u32, task, task_session);
+	PARENT_OF(direct, to, task);
 	if (memory) {
 		__u64 from = FIELD(direct, __u64, memory, mm_arg_start);
 
@@ -132,6 +139,7 @@ INLINE int on_exit_body(const bool direct, __u64 *arguments)
 		to->start = FIELD(direct, __u64, leader, task_start);
 		to->pid = FIELD(direct, __u32, task, task_tgid);
 		to->tid = FIELD(direct, __u32, task, task_pid);
+		PARENT_OF(direct, to, task);
 		ring_submit(to, NO_WAKEUP);
 	}
 	counted(EXIT, to != 0);

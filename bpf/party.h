@@ -95,6 +95,23 @@ INLINE bool is_compat(const bool direct, __u64 task)
 	return SYM(set_compat) && (FIELD(direct, __u32, task, task_status) & TS_COMPAT);
 }
 
+#define PIDFD_SIGNAL_PROCESS_GROUP 4
+
+/* Whether a call says by its flags, the fourth argument, that it means a process group. The others
+ * say so by their first. */
+INLINE bool is_to_group(const bool direct, bool compat, __s32 call, __u64 registers)
+{
+	__u64 flags = 0;
+
+	if (call != (__s32)SYM(call_pidfd))
+		return false;
+	if (compat)
+		flags = FIELD(direct, __u64, registers, regs_argument4_32);
+	else if (SYM(regs_argument4))
+		flags = FIELD(direct, __u64, registers, regs_argument4);
+	return flags & PIDFD_SIGNAL_PROCESS_GROUP;
+}
+
 INLINE void comm_of(const bool direct, char *to, __u64 task)
 {
 	if (direct) {

@@ -27,6 +27,8 @@ INLINE void call_of(const bool direct, struct killsnoop_how *to, __u64 task)
 	} else {
 		to->argument = *(volatile __u64 *)(registers + SYM(regs_argument));
 	}
+	if (is_to_group(true, to->bits & KILLSNOOP_COMPAT, to->call, registers))
+		to->bits |= KILLSNOOP_TO_GROUP;
 }
 
 INLINE void how_of(const bool direct, struct killsnoop_how *to, __u64 *arguments,
@@ -56,6 +58,8 @@ INLINE void how_of(const bool direct, struct killsnoop_how *to, __u64 *arguments
 	}
 	if (here - FIELD(direct, __u64, task, task_stack) >= SYM(set_thread_size))
 		to->bits |= KILLSNOOP_INTERRUPT;
+	if (FIELD(direct, __u32, task, task_exit_state))
+		to->bits |= KILLSNOOP_ENDED;
 	call_of(direct, to, task);
 }
 

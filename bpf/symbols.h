@@ -26,7 +26,7 @@
 	X(set_comm2_low) X(set_comm2_high) X(set_comm3_low) X(set_comm3_high) \
 	X(task_pid) X(task_tgid) X(task_flags) X(task_start) X(task_comm) X(task_cred) \
 	X(task_group_leader) X(task_real_parent) X(task_signal) X(task_cgroups) X(task_stack) \
-	X(task_mm) X(task_exit_code) X(task_status) X(task_sighand) X(task_blocked) X(task_login_uid) \
+	X(task_mm) X(task_exit_code) X(task_exit_state) X(task_status) X(task_sighand) X(task_blocked) X(task_login_uid) \
 	X(task_session) X(task_files) X(task_thread_pid) \
 	X(cred_uid) X(cred_gid) \
 	X(signal_tgid_pid) X(signal_session_pid) X(signal_leader) X(signal_tty) X(signal_score_adj) \
@@ -41,6 +41,7 @@
 	X(bprm_filename) X(bprm_argc) \
 	X(regs_call) X(regs_argument) X(regs_argument2) X(regs_argument3) \
 	X(regs_argument32) X(regs_argument2_32) X(regs_argument3_32) \
+	X(regs_argument4) X(regs_argument4_32) \
 	X(info_errno) X(info_code) X(info_address) \
 	X(call_kill) X(call_tkill) X(call_tgkill) X(call_queue) X(call_tgqueue) X(call_pidfd) \
 	X(call32_kill) X(call32_tkill) X(call32_tgkill) X(call32_queue) X(call32_tgqueue)

@@ -108,9 +108,11 @@ class Agent:
 
         OSError when printing is all there is to do, and it cannot be done any more.
         """
-        from otel_killsnoop.stages import OutputGone  # late, as all that is not for attaching
+        from otel_killsnoop import readiness  # late, as all that is not for attaching
+        from otel_killsnoop.stages import OutputGone
 
         rooms.start()
+        readiness.tell(readiness.READY)
         collect_seldom()
         pipeline = rooms.pipeline
         next_look = time.monotonic() + LOOK
@@ -129,6 +131,7 @@ class Agent:
                     self._gather(rooms, LOOKS if moved >= MUCH else 1)
         except OutputGone as gone:
             raise gone.error from None
+        readiness.tell(readiness.STOPPING)
         return self._end(rooms)
 
     def _gather(self, rooms: Rooms, looks: int) -> None:

@@ -170,7 +170,8 @@ def _trial(settings: Settings) -> str:
     with closing(load.attach(tracer_options(settings))) as tracer:
         off = [name for name, on in tracer.features.items() if not on]
         without = f"; without: {', '.join(off)}" if off else ""
-        return f"loads and attaches by {tracer.mode}{without}; {attempts(settings, tracer)}"
+        back = f"; {tracer.fell_back}" if tracer.fell_back else ""
+        return f"loads and attaches by {tracer.mode}{without}; {attempts(settings, tracer)}{back}"
 
 
 def attempts(settings: Settings, tracer: Tracer) -> str:

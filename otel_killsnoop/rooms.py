@@ -96,6 +96,9 @@ class Rooms:
             known,
             " and ".join(ways) or "only counted",
         )
+        if self.tracer.fell_back:
+            # All is told the same; each signal costs its sender some more.
+            _log.warning("attached by raw tracepoints: %s", self.tracer.fell_back)
         if settings.zero and self.tracer.attempts == "off":
             _log.warning("signal 0 is not recorded: %s", attempts(settings, self.tracer))
 

@@ -148,7 +148,7 @@ class Exec(NamedTuple):
 
     args: the argument strings that were carried (the last may be cut).  argc: how many there
     truly are.  args_cut: True when fewer bytes were carried than there are.  filename: the path
-    that exec was given (a script's own, not its interpreter's).
+    that exec was given (a script's own, not its interpreter's).  parent_*: the kernel's parent.
     """
 
     sequence: int
@@ -168,10 +168,15 @@ class Exec(NamedTuple):
     args: tuple[bytes, ...]
     login_uid: int | None = None
     audit_session: int | None = None
+    parent_start: int = 0
+    parent_pid: int = 0
 
 
 class Exit(NamedTuple):
-    """A process is gone with its last thread. status: as wait(2) has it (low 7 bits the signal)."""
+    """A process is gone with its last thread. status: as wait(2) has it (low 7 bits the signal).
+
+    parent_*: the kernel's parent of it.
+    """
 
     sequence: int
     time: int
@@ -179,6 +184,8 @@ class Exit(NamedTuple):
     pid: int
     tid: int
     status: int
+    parent_start: int = 0
+    parent_pid: int = 0
 
 
 Event = Signal | Fork | Exec | Exit | Oom | Attempt | Cgroup | Folded

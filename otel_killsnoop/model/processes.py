@@ -22,7 +22,7 @@ class Process:
     login_user, audit_session: who logged in, by the audit system; None without a login.
     title: what the process shows as its arguments now, joined by spaces and redacted as they are;
     None where that is the same as ``args``, or unknown.  ended: it is a zombie or gone.
-    pod_qos: the pod's class, as Kubernetes writes it.
+    pod_qos: the pod's class as Kubernetes spells it, None if unknown.
     """
 
     pid: int

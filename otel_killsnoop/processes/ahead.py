@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from otel_killsnoop.model import Event, Exec, Fork
+from otel_killsnoop.model import Event, Exec, Exit, Fork
 from otel_killsnoop.processes.life import Life
 from otel_killsnoop.processes.node import Node
 from otel_killsnoop.processes.registry import Registry
@@ -83,6 +83,16 @@ class Ahead:
                 return True
         return False
 
+    def parent(self, pid: int, start: int) -> tuple[int, int] | None:
+        """(pid, start) of the kernel's parent, by any exec or exit record of this identity."""
+        if self._index is None:
+            self._index = self._make()
+        for place in self._index.get((pid, start), ()):
+            event = self._events[place]
+            if (type(event) is Exec or type(event) is Exit) and event.parent_pid:
+                return event.parent_pid, event.parent_start
+        return None
+
     def runs(self, position: int, pid: int, start: int) -> bool:
         """Whether an exec record of this identity follows."""
         if self._index is None:
@@ -95,7 +105,7 @@ class Ahead:
     def _make(self) -> dict[tuple[int, int], list[int]]:
         index: dict[tuple[int, int], list[int]] = {}
         for position, event in enumerate(self._events):
-            if type(event) is Fork or type(event) is Exec:
+            if type(event) is Fork or type(event) is Exec or type(event) is Exit:
                 index.setdefault((event.pid, event.start), []).append(position)
         return index
 

@@ -92,6 +92,7 @@ class Joining:
         registry = self._registry
         sides_of = self._sides.of
         ahead = Ahead(events, registry, self._life)
+        self._seeding.parent = ahead.parent
         for position, event in enumerate(events):
             if type(event) is Signal:
                 (

@@ -82,7 +82,7 @@ class Life:
         """A process runs a new program."""
         (
             _, _, start, pid, _, _, _, _, _, _, comm, args_count, args_cut, path, args, login_uid,
-            audit_session,
+            audit_session, _, _,
         ) = event  # fmt: skip
         registry = self._registry
         node = registry.find(pid, start)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 class Place(NamedTuple):
     """path: the cgroup's, from the hierarchy's root; the others None where it names none.
 
-    pod_qos: ``Guaranteed``, ``Burstable`` or ``BestEffort``, as Kubernetes calls them.
+    pod_qos: the pod's class as Kubernetes spells it, ``Guaranteed``, ``Burstable``, ``BestEffort``.
     """
 
     path: str
@@ -42,9 +42,10 @@ _POD = re.compile(
     r"(?=\.slice|[/:]|$)"
 )
 
-# The directory that a kubelet puts pods of one class into; those of Guaranteed ones have none.
-_CLASS = re.compile(r"(besteffort|burstable|kubepods)[-/]\Z")
-_CLASSES = {"besteffort": "BestEffort", "burstable": "Burstable", "kubepods": "Guaranteed"}
+# What stands before a pod says its class; the kubelet puts those of the best one right under its
+# root, and may have that root below another (kubelet-kubepods).
+_QOS = re.compile(r"(?:^|[/-])kubepods(?:\.slice)?[-/](?:(burstable|besteffort)[-/])?$")
+_CLASSES = {None: "Guaranteed", "burstable": "Burstable", "besteffort": "BestEffort"}
 
 # Monitors of a container live beside it in the tree and are not in it.
 _MONITOR = re.compile(r"(?:^|/)(?:libpod-conmon|crio-conmon|conmon)-[0-9a-f]{64}\.scope")
@@ -55,8 +56,8 @@ _SLICE = re.compile(r"[^/]+\.slice")
 
 def place(path: str) -> Place:
     """What a cgroup's path says of the processes in it. Any text is allowed."""
-    uid, qos = _pod(path)
-    return Place(path, _container(path), uid, _unit(path), qos)
+    pod_uid, pod_qos = _pod(path)
+    return Place(path, _container(path), pod_uid, _unit(path), pod_qos)
 
 
 def _container(path: str) -> str | None:
@@ -67,13 +68,16 @@ def _container(path: str) -> str | None:
 
 
 def _pod(path: str) -> tuple[str | None, str | None]:
-    """The innermost pod's uid, as Kubernetes prints it (a static pod's is 32 hex digits); class."""
+    """The innermost pod's uid, as Kubernetes prints it, and its class.
+
+    A static pod's uid is 32 hex digits.
+    """
     pods = list(_POD.finditer(path))
     if not pods:
         return None, None
     pod = pods[-1]
-    found = _CLASS.search(path, 0, pod.start())
-    return pod[1].replace("_", "-"), _CLASSES[found[1]] if found else None
+    qos = _QOS.search(path[: pod.start()])
+    return pod[1].replace("_", "-"), _CLASSES[qos[1]] if qos else None
 
 
 def _unit(path: str) -> str | None:

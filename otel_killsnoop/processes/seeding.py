@@ -19,7 +19,10 @@ _UNKNOWN = Image(b"", (), 0, False)
 
 
 class Seeding:
-    """Puts nodes into a registry that no fork record announced."""
+    """Puts nodes into a registry that no fork record announced.
+
+    parent: of an identity, by what a record of the batch at hand says of it; (pid, start) or None.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Seeding:
         place_of_path: Callable[[str], Place],
     ) -> None:
         self.partial = 0
+        self.parent: Callable[[int, int], tuple[int, int] | None] = lambda pid, start: None
         self._registry = registry
         self._look_up = look_up
         self._place_of_path = place_of_path
@@ -54,7 +58,16 @@ class Seeding:
         node = Node(pid, start, True, 0, _UNKNOWN, comm, "partial")
         node.uid, node.gid, node.vpid, node.flags, node.cgroup = uid, gid, vpid, flags, cgroup
         self._registry.add(node, None)
+        if (known := self.parent(pid, start)) is not None:
+            self._descend(node, *known)
         return node
+
+    def _descend(self, node: Node, pid: int, start: int) -> None:
+        """Tie a stranger to its parent; of one that is gone too, its number is all that is told."""
+        node.parent_pid = pid
+        parent = self._registry.find(pid, start) or self.found(pid, start)
+        if parent is not None and parent.start <= node.start:
+            self._registry.adopt(node, parent)
 
     def found(self, pid: int, start: int) -> Node | None:
         """A new node from /proc for a process that is not in the table; None if not there."""

@@ -68,9 +68,14 @@ class Snapshot:
                 return None
             raw = b"" if is_kernels else self._read(pid, "cmdline", _ARGS_READ)
             cgroup = cgroup_of(self._read(pid, "cgroup"))
+            login = self._number(pid, "loginuid")
+            session = None if login is None else self._number(pid, "sessionid")
+            levels = self._levels(pid, numbers[1:]) if len(numbers) > 1 else ()
+            # Numbers are given again, but never back: who it is now as at first, it was all along.
+            if Stat(self._read(pid, "stat")).ticks != stat.ticks:
+                return None
         except (OSError, ValueError, IndexError, psutil.Error):
             return None
-        login = self._number(pid, "loginuid")
         return Entry(
             pid,
             ppid,
@@ -84,8 +89,8 @@ class Snapshot:
             stat.flags,
             cgroup,
             login,
-            None if login is None else self._number(pid, "sessionid"),
-            self._levels(pid, numbers[1:]) if len(numbers) > 1 else (),
+            session,
+            levels,
         )
 
     def owner(self, tid: int) -> tuple[int, int] | None:
@@ -109,6 +114,8 @@ class Snapshot:
 
         comm: what its name should be; with another one it runs a program that is not known yet.
         """
+        # The start last: whose it is then, whom we ask for, it was before, for it is known of
+        # already, and numbers do not go back to who had them.
         try:
             raw = self._read(pid, "cmdline", ARGS_LIMIT)
             stat = Stat(self._read(pid, "stat")) if raw else None

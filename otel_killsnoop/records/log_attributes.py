@@ -73,7 +73,8 @@ LOG = (
     _A(
         "killsnoop.signal.argument",
         "int",
-        "The call's first argument, of sends to a group (`-4711`, `0`, `-1`) and of attempts.",
+        "The call's first argument, of sends to a group (`-4711`, `0`, `-1`; a descriptor of "
+        "`pidfd_send_signal`) and of attempts.",
         "-4711",
     ),
     _A(

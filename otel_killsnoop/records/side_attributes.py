@@ -54,7 +54,7 @@ SIDE = (
     _A(
         "k8s.pod.qos_class",
         "string",
-        "That pod's class: `Guaranteed`, `Burstable` or `BestEffort`.",
+        "That pod's quality of service: `Guaranteed`, `Burstable` or `BestEffort`.",
         "Burstable",
     ),
     _A("systemd.unit", "string", "The unit it runs in.", "nginx.service"),
@@ -62,7 +62,7 @@ SIDE = (
         "process.known_from",
         "string",
         "How we know, when not by its exec: `fork`, `procfs`, or `partial` (only what the "
-        "signal itself told).",
+        "signal itself told, and its end whose child it was).",
         "procfs",
     ),
     _A(

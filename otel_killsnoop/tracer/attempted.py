@@ -10,7 +10,7 @@ from otel_killsnoop import unixsignals
 from otel_killsnoop.model import Attempt, Facts
 from otel_killsnoop.tracer import calls, contract
 from otel_killsnoop.tracer.contract import signed
-from otel_killsnoop.tracer.raised import COMPAT
+from otel_killsnoop.tracer.raised import COMPAT, TO_GROUP
 
 _ATTEMPT = contract.whole("killsnoop_attempt")
 INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO: its inode on every kernel
@@ -50,7 +50,8 @@ def read(
         target = meant
     if target is not None and target <= 0:
         target = None
-    facts = _facts(number, named, error, named == "kill" and meant <= 0)
+    to_group = bool(bits & TO_GROUP) or (named == "kill" and meant <= 0)
+    facts = _facts(number, named, error, to_group)
     whom = (namespace, target, named in _TO_THREADS, meant)
     return Attempt._make((sequence, facts, time, *source, name(comm), *whom))
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from otel_killsnoop import unixsignals
 from otel_killsnoop.model import Facts
 from otel_killsnoop.tracer import codes
-from otel_killsnoop.tracer.raised import NONE, PRIV, Raised
+from otel_killsnoop.tracer.raised import NONE, PRIV, TO_GROUP, Raised
 from otel_killsnoop.tracer.verdict import Verdict, verdict
 
-_KILL = 9
+_KILL, _CHLD = 9, 17
 
 _RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")
 
@@ -33,7 +33,7 @@ def facts(raised: Raised, machine: str) -> Facts:
     return Facts(
         number=raised.number,
         name=unixsignals.name(raised.number),
-        code=_code(raised),
+        code=_code(raised, rule),
         cause=rule.cause,
         call=rule.call if sent else None,
         scope=_scope(raised, rule),
@@ -58,15 +58,19 @@ def _session(raised: Raised) -> str:
     return "orphaned_group" if raised.orphaned else "leader_exit"
 
 
-def _code(raised: Raised) -> str:
+def _code(raised: Raised, rule: Verdict) -> str:
     """By name. Without a siginfo the kernel makes one up for the target: these are its codes."""
+    if rule.cause == "child":  # whatever signal it chose to tell of its end by
+        return codes.name(_CHLD, raised.code)
     made_up = {NONE: codes.USER, PRIV: codes.KERNEL}.get(raised.info, raised.code)
     return codes.name(raised.number, made_up)
 
 
 def _scope(raised: Raised, rule: Verdict) -> str:
-    if (rule.cause, rule.call) == ("user", "kill") and not raised.positive:
-        return "group"
+    if rule.cause == "user":
+        to_many = rule.call == "kill" and not raised.positive
+        if to_many or (rule.call == "pidfd_send_signal" and raised.bits & TO_GROUP):
+            return "group"
     if raised.group or (raised.number == _KILL and rule.cause != "user"):
         return "process"  # the kernel hands its kill to one thread, but means them all
     return "thread"

@@ -64,9 +64,15 @@ _STRUCTS = {
         """
         kind I  argc I  time Q  self party
         args_total I  args_size I  path_size I  old_tid I  login_uid I  session I
+        parent_start Q  parent_pid I  reserved 4x
         """
     ),
-    "killsnoop_exit": _members("kind I  status i  time Q  start Q  pid I  tid I"),
+    "killsnoop_exit": _members(
+        """
+        kind I  status i  time Q  start Q  pid I  tid I
+        parent_start Q  parent_pid I  reserved 4x
+        """
+    ),
     "killsnoop_oom": _members(
         """
         kind I  reserved 4x  time Q  start Q  pid I  tid I

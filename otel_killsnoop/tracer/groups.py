@@ -1,4 +1,5 @@
-"""Which signals were sent by one call to many: kill(-pgid), kill(0), kill(-1).
+"""Which signals were sent by one call to many: kill(-pgid), kill(0), kill(-1), and by
+pidfd_send_signal to the process group that a pidfd means.
 
 The kernel raises one signal a member, one after the other, and no number tells a call's members
 from the next call's. But in one call nobody gets it twice, its thread does nothing else between,

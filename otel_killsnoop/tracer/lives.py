@@ -52,6 +52,7 @@ def _exec(sequence: int, payload: bytes, name: Name) -> Exec | None:
     # fmt: off
     (
         _, argc, time, *party, comm, args_total, args_size, path_size, _, login, session,
+        parent_start, parent_pid,
     ) = _EXEC.unpack_from(payload)
     # fmt: on
     args_end = _EXEC.size + args_size
@@ -62,14 +63,15 @@ def _exec(sequence: int, payload: bytes, name: Name) -> Exec | None:
     path = payload[args_end : args_end + path_size].split(b"\0", 1)[0]
     cut = args_size < args_total
     logins = (_login(login), _login(session) if _login(login) is not None else None)
-    return Exec._make((sequence, time, *party, name(comm), argc, cut, path, args, *logins))
+    parent = (parent_start, parent_pid)
+    return Exec._make((sequence, time, *party, name(comm), argc, cut, path, args, *logins, *parent))
 
 
 def _exit(sequence: int, payload: bytes, name: Name) -> Exit | None:
     if len(payload) != _EXIT.size:
         return None
-    _, status, time, start, pid, tid = _EXIT.unpack(payload)
-    return Exit(sequence, time, start, pid, tid, status)
+    _, status, time, start, pid, tid, parent_start, parent_pid = _EXIT.unpack(payload)
+    return Exit(sequence, time, start, pid, tid, status, parent_start, parent_pid)
 
 
 def _oom(sequence: int, payload: bytes, name: Name) -> Oom | None:

@@ -41,7 +41,7 @@ class Tracer:
     """A loaded program. mode: ``tp_btf`` or ``raw_tp``.  made_at: boot ns when the ring was made.
 
     features: what this kernel lets the program tell, by name.  attempts: ``off``, or by what
-    refused calls are seen: ``fexit`` or ``sys_exit``.
+    refused calls are seen: ``fexit`` or ``sys_exit``.  fell_back: why it is raw_tp, if it is.
     """
 
     ring: Ring
@@ -55,6 +55,7 @@ class Tracer:
     _signal: int
     _links: list[int]
     _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    fell_back: str = ""
 
     def counts(self) -> KernelCounts:
         """Everything counted up to now; exact for each CPU, and after `detach` for all."""
@@ -115,14 +116,16 @@ def attach(options: Options) -> Tracer:
     with contextlib.suppress(ValueError, OSError):
         # Before Linux 5.11 maps count against it; from then on a refused raise is no fault.
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
-    ways = [True, False] if options.direct and symbols.is_direct(known) else [False]
-    for direct in ways:
+    why = "its BTF has not all that they need"
+    if options.direct and symbols.is_direct(known):
         try:
-            return _attach(product, known, values, options, direct)
-        except KernelError:
-            if direct is ways[-1]:
-                raise
-    raise AssertionError("unreachable: the last way returns or raises")
+            return _attach(product, known, values, options, True)
+        except KernelError as error:
+            why = str(error)
+    tracer = _attach(product, known, values, options, False)
+    if options.direct:
+        tracer.fell_back = f"programs of type tp_btf are not to be had on this kernel: {why}"
+    return tracer
 
 
 def _attach(

@@ -22,6 +22,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "task_cgroups": ("task_struct.cgroups",),
     "task_stack": ("task_struct.stack",),
     "task_mm": ("task_struct.mm",),
+    "task_exit_state": ("task_struct.exit_state",),
     "task_exit_code": ("task_struct.exit_code",),
     "cred_uid": ("cred.euid",),
     "cred_gid": ("cred.egid",),
@@ -109,6 +110,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "new_rss": ("percpu_counter.count",),
     "regs_si": ("pt_regs.si",),
     "regs_dx": ("pt_regs.dx",),
+    "regs_r10": ("pt_regs.r10",),
     "regs_all": ("pt_regs.regs",),
 }
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from otel_killsnoop.tracer import calls
 
 NONE, PRIV, GIVEN = 0, 1, 2  # enum killsnoop_info
-INTERRUPT, COMPAT, CALL = 1, 2, 4  # enum killsnoop_flags
+INTERRUPT, COMPAT, CALL, TO_GROUP, ENDED = 1, 2, 4, 8, 16  # enum killsnoop_flags
 PF_EXITING, PF_KTHREAD = 0x4, 0x00200000  # of a task
 
 NO_CALL = ""  # no system call that could have sent it

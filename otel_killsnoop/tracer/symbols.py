@@ -101,12 +101,14 @@ def _memory(layout: Mapping[str, int]) -> dict[str, int]:
 
 
 def _registers(layout: Mapping[str, int]) -> dict[str, int]:
-    """The registers of a call's second and third argument."""
+    """The registers of a call's further arguments, 0 where that is not known."""
     if "regs_all" in layout:  # an array, as on arm64
-        second, third = layout["regs_all"] + 8, layout["regs_all"] + 16
+        places = [layout["regs_all"] + 8 * number for number in (1, 2, 3)]
     else:
-        second, third = layout.get("regs_si", 0), layout.get("regs_dx", 0)
-    return {"regs_argument2": second, "regs_argument3": third}
+        places = [layout.get(name, 0) for name in ("regs_si", "regs_dx", "regs_r10")]
+    made = {f"regs_argument{number}": place for number, place in enumerate(places, 2)}
+    # Of a 32-bit program on x86_64, the only machine where these are told apart.
+    return made | {"regs_argument4_32": layout.get("regs_si", 0)}
 
 
 _CALL_SYMBOLS = {

@@ -10,16 +10,25 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from otel_killsnoop.tracer import calls, codes
-from otel_killsnoop.tracer.raised import GIVEN, INTERRUPT, NONE, PF_EXITING, PRIV, Raised
+from otel_killsnoop.tracer.raised import (
+    ENDED,
+    GIVEN,
+    INTERRUPT,
+    NONE,
+    PF_EXITING,
+    PRIV,
+    Raised,
+)
 from otel_killsnoop.unixsignals import FAULTS
 
-_HUP, _INT, _QUIT, _TRAP, _ABRT, _KILL = 1, 2, 3, 5, 6, 9
+_HUP, _INT, _QUIT, _TRAP, _ABRT, _BUS, _KILL = 1, 2, 3, 5, 6, 7, 9
 _PIPE, _ALRM, _CHLD, _CONT, _STOP, _TSTP, _TTIN, _TTOU = 13, 14, 17, 18, 19, 20, 21, 22
-_URG, _XCPU, _XFSZ, _VTALRM, _PROF, _WINCH, _IO = 23, 24, 25, 26, 27, 28, 29
+_URG, _XCPU, _XFSZ, _VTALRM, _PROF, _WINCH, _IO, _SYS = 23, 24, 25, 26, 27, 28, 29, 31
 
 _MADE_BY_KERNEL = frozenset({codes.TIMER, codes.MESGQ, codes.ASYNCIO, codes.SIGIO, codes.TKILL})
 _STEPS = frozenset({2, 3, 4})  # TRAP_TRACE, TRAP_BRANCH, TRAP_HWBKPT: a debugger's doing
 _TRAP_PERF = 6
+_BROKEN_MEMORY = frozenset({4, 5})  # BUS_MCEERR_AR, BUS_MCEERR_AO
 _STATE_CHANGES = range(1, 7)  # CLD_EXITED to CLD_CONTINUED; POLL_IN to POLL_HUP as well
 _STILL_ALIVE = range(4, 7)  # CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED
 
@@ -71,13 +80,24 @@ def _is_sent(raised: Raised, call: str | None) -> bool:
         return as_tkill
     if call not in calls.SENDERS:
         return False
-    if raised.itself:  # one may tell oneself anything, but a fault's own code is a fault's
-        queued = group or code <= 0 or raised.number not in FAULTS
+    if raised.itself:  # one may tell oneself anything
+        queued = group or code <= 0 or not _may_be_raised_in_any_call(raised.number, code)
     else:
         queued = code < 0 and code != codes.TKILL
     if call == "pidfd_send_signal":
         return as_kill or as_tkill or queued
     return queued and group == (call == "rt_sigqueueinfo")
+
+
+def _may_be_raised_in_any_call(number: int, code: int) -> bool:
+    """Whether it can be a fault while a call is in progress; most are the program's, between calls.
+
+    A call that seccomp forbids, a debugger's step to its end, memory found broken, and a signal
+    for whose handler there is no room on the stack.
+    """
+    if number in (_SYS, _TRAP):
+        return True
+    return code == codes.KERNEL or (number == _BUS and code in _BROKEN_MEMORY)
 
 
 def _at_exit(raised: Raised) -> Verdict | None:
@@ -107,10 +127,12 @@ def _given(raised: Raised, call: str | None) -> Verdict:
         return Verdict("io")
     if code == codes.SIGIO:
         return _io(raised, call)
-    if number == _CHLD and code in _STATE_CHANGES:
-        # Of a death that is told by somebody alive, that one is the tracer and not the child.
-        changed = code in _STILL_ALIVE or raised.flags & PF_EXITING
-        return Verdict("child", certain=bool(changed) and not raised.itself)
+    ended = bool(raised.bits & ENDED) and raised.at_exit
+    if (number == _CHLD or (ended and raised.group)) and code in _STATE_CHANGES:
+        # Of a death that is told by somebody who is no zombie, that one is the tracer, or the
+        # parent that ends and leaves its dead to another: not the child.
+        changed = code in _STILL_ALIVE or ended
+        return Verdict("child", certain=changed and not raised.itself)
     if number in FAULTS:
         return _fault(raised) if code > 0 and not raised.group else _KERNEL
     if code in _STATE_CHANGES and not raised.flags & PF_EXITING:

@@ -45,7 +45,7 @@ def fork(thread: Thread, time: int = 0) -> Fork:
 def execution(thread: Thread, time: int = 0) -> Exec:
     tid, start = thread
     own = (start, tid // 100 * 100, tid, 0, 0, tid, 0, 1, b"sh")
-    return Exec._make((0, time, *own, 1, False, b"/bin/sh", (b"sh",), None, None))
+    return Exec._make((0, time, *own, 1, False, b"/bin/sh", (b"sh",), None, None, 0, 0))
 
 
 def leaving(thread: Thread, time: int = 0) -> Exit:

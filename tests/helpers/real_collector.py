@@ -31,11 +31,13 @@ class Collector:
     directory: an empty directory for its queue, output and log.
     environment: of the next start; LOKI_OTLP_ENDPOINT and PROMETHEUS_OTLP_ENDPOINT are
     backend_url unless a test wants its backend away.
+    more: further configurations of the next start, as ``--config`` takes them.
     """
 
     def __init__(self, binary: str, directory: Path) -> None:
         self.directory = directory
         self._binary = binary
+        self.more: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._logs, self._records = _Tail(directory / "logs.jsonl"), list[LogRecord]()
         self._metrics, self._points = _Tail(directory / "metrics.jsonl"), list[MetricPoint]()
@@ -67,6 +69,7 @@ class Collector:
         configurations = [
             f"--config={REPOSITORY / 'collector-config.yaml'}",
             f"--config={REPOSITORY / 'tests' / 'collector-overlay.yaml'}",
+            *(f"--config={one}" for one in self.more),
         ]
         with (self.directory / "collector.log").open("ab") as log:
             self._process = subprocess.Popen(

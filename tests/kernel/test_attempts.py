@@ -97,6 +97,13 @@ def test_a_refused_pidfd(seeing: RunningAgent, protected: subprocess.Popen[bytes
     process, _ = run(f"fd = os.pidfd_open({protected.pid})\nlibc.syscall(424, fd, 77, 0, 0)")
     (record,) = by(seeing, process.pid)
     assert (record["error.type"], record[TARGET]) == ("EINVAL", protected.pid)
+    process, _ = run(
+        f"fd = os.pidfd_open({protected.pid})\n{BECOME}libc.syscall(424, fd, 12, 0, 4)"
+    )
+    (record,) = by(seeing, process.pid)
+    # Before 6.9 the flag for the whole group is none, and the call means nobody.
+    told = (record["error.type"], record["killsnoop.signal.scope"])
+    assert told in (("EPERM", "group"), ("EINVAL", "group"))
     # What is no pidfd means nobody.
     process, _ = run("libc.syscall(424, os.open('/dev/null', 0), 12, 0, 0)")
     (record,) = by(seeing, process.pid)

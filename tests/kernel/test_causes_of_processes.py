@@ -93,6 +93,19 @@ def test_oneself_may_be_told_anything(everything: RunningAgent) -> None:
     assert record["killsnoop.signal.forged"] is True
 
 
+def test_a_fault_that_one_tells_oneself_is_a_forgery(everything: RunningAgent) -> None:
+    """As a crash handler does that raises it again: with the fault's own siginfo."""
+    process, _ = run(
+        "pid = os.getpid(); libc.syscall(297, pid, pid, 11, siginfo(11, 0, 1)); time.sleep(9)"
+    )
+    assert process.returncode == -signal.SIGSEGV
+    record = one_to(everything, process.pid, signal.SIGSEGV)
+    assert told(record) == ("user", process.pid, "rt_tgsigqueueinfo")
+    assert record["killsnoop.signal.code"] == "SEGV_MAPERR"
+    assert record["killsnoop.signal.forged"] is True
+    assert "killsnoop.signal.fault.address" not in record
+
+
 def test_a_thread_of_ones_own_may_be_told_honestly_as_tkill_has_it(
     everything: RunningAgent,
 ) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from raised import NAME, held, one_to, run
+from real_processes import RARE_NAME, Subject, above
 from running_agent import Record, RunningAgent
 
 pytestmark = pytest.mark.kernel
@@ -228,3 +230,32 @@ def test_more_wrappers_may_be_named(agent: RunningAgent, tmp_path: Path) -> None
     )
     assert record["killsnoop.source.process.executable.name"] == "stop-it"
     assert record["killsnoop.source.initiator.pid"] == process.pid
+
+
+def test_who_is_older_than_the_agent_and_gone_before_it_looked_has_a_parent(
+    agent: RunningAgent, tmp_path: Path, subject: Callable[..., Subject]
+) -> None:
+    """Its /proc shows everybody above the killer, but not the killer itself."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    for shown in ("self", "stat", *map(str, [os.getpid(), *above(os.getpid())])):
+        (proc / shown).symlink_to(f"/proc/{shown}")
+    target = subject("wait()")
+    killers = [subject(f"wait(); os.kill({target.pid}, RARE); os._exit(0)") for _ in range(2)]
+    shell = subject(
+        "say(0); wait(); child = os.fork()\n"
+        f"if not child: os.kill({target.pid}, RARE); os._exit(0)\n"
+        "os.waitpid(child, 0); os._exit(0)"
+    )
+    shell.heard()
+    agent.start("-i", RARE_NAME, "--print", "json", "--root", str(tmp_path))
+    for one in (*killers, shell):
+        one.go()
+        assert one.wait() == 0
+    records = agent.wait_records(3, lambda one: one["killsnoop.event"] == "signal")
+    told = {one[NAME]: one["killsnoop.source.process.ancestors.pids"] for one in records}
+    ours = [os.getpid(), *above(os.getpid())][:8]
+    for one in killers:
+        assert told.pop(one.pid) == ours
+    [(_, pids)] = told.items()
+    assert pids == [shell.pid, *ours][:8]

@@ -56,18 +56,19 @@ PLACES: dict[str, tuple[str, str | None, str | None, str | None]] = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def locating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
-    """One agent, older than the tests' processes and their cgroups."""
-    with undisturbed(tmp_path_factory.mktemp("locating")) as one:
-        yield one
-
-
+# Of those that are pods: their class.
 CLASSES = {
     "containerd, systemd": "Burstable",
     "containerd, cgroupfs": "BestEffort",
     "CRI-O": "Guaranteed",
 }
+
+
+@pytest.fixture(scope="module")
+def locating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
+    """One agent, older than the tests' processes and their cgroups."""
+    with undisturbed(tmp_path_factory.mktemp("locating")) as one:
+        yield one
 
 
 def where(record: Record, side: str) -> tuple[str | None, str | None, str | None]:
@@ -107,6 +108,7 @@ def test_both_sides_of_who_is_gone_with_the_cgroup(locating: RunningAgent, name:
         here, there = reversed(SIDES) if swapped else SIDES
         assert where(record, here) == tuple(told)
         assert record.get(f"{here}.k8s.pod.qos_class") == CLASSES.get(name)
+        assert f"{there}.k8s.pod.qos_class" not in record
         assert where(record, there) == (None, None, elsewhere[1])
         if told[0] is None:
             assert record[f"{here}.process.linux.cgroup"] == path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
-from raised import NAME, run
+from raised import NAME, run, told
 from running_agent import Record, RunningAgent
 from undisturbed import undisturbed
 
@@ -160,3 +161,50 @@ def test_a_namespaces_group_has_the_callers_number_in_the_argument(
     assert record["killsnoop.signal.group.size"] == 1
     assert (record["killsnoop.target.process.vpid"], record[TARGET]) != (2, 2)
     assert process.pid in record["killsnoop.target.process.ancestors.pids"]
+
+
+# From Linux 6.9 on: 1 means the thread, 2 the process, 4 the process group.
+BY_PIDFD = {
+    "the group": ("pidfd", 4, "group", "SI_USER"),
+    "the process": ("pidfd", 2, "process", "SI_USER"),
+    "the thread": ("pidfd", 1, "thread", "SI_TKILL"),
+    "what the descriptor means": ("pidfd", 0, "process", "SI_USER"),
+    "the thread of a descriptor": ("os.pidfd_open(members[0], os.O_EXCL)", 0, "thread", "SI_TKILL"),
+    "the group of a thread": ("os.pidfd_open(members[0], os.O_EXCL)", 4, "group", "SI_USER"),
+}
+
+
+@pytest.mark.skipif(
+    tuple(map(int, os.uname().release.split(".")[:2])) < (6, 9), reason="the flags are of 6.9"
+)
+@pytest.mark.parametrize("case", BY_PIDFD)
+def test_by_a_pidfd_and_its_flags(telling: RunningAgent, case: str) -> None:
+    descriptor, flags, scope, code = BY_PIDFD[case]
+    process, (used, *members) = run(
+        IGNORING + "members = [member(0)]\nmembers += [member(members[0]) for _ in range(2)]\n"
+        f"pidfd = os.pidfd_open(members[0]); used = {descriptor}\n"
+        f"assert not libc.syscall(424, used, 12, 0, {flags}), ctypes.get_errno()\n"
+        "say(used, *members); os.killpg(members[0], 9)"
+    )
+    got = members if scope == "group" else members[:1]
+    records = telling.wait_records(len(got), lambda one: one.get(NAME) == process.pid and
+                                   one["killsnoop.signal.number"] == NUMBER)  # fmt: skip
+    assert sorted(one[TARGET] for one in records) == sorted(got)
+    for one in records:
+        assert told(one) == ("user", process.pid, "pidfd_send_signal")
+        assert (one["killsnoop.signal.scope"], one["killsnoop.signal.code"]) == (scope, code)
+        assert one.get("killsnoop.signal.group.size") == (len(got) if scope == "group" else None)
+        assert one.get("killsnoop.signal.argument") == (used if scope == "group" else None)
+    assert len({one.get("killsnoop.signal.group.id") for one in records}) == 1
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="int 0x80 is x86's")
+def test_by_a_pidfd_of_a_32_bit_program(telling: RunningAgent) -> None:
+    process, members = run(
+        IGNORING + "members = [member(0)]\nmembers += [member(members[0]) for _ in range(2)]\n"
+        "assert not int80(424, os.pidfd_open(members[0]), 12, 0, 4)\n"
+        "say(*members); os.killpg(members[0], 9)"
+    )
+    [(_, records)] = groups(telling, {process.pid}, 3).items()
+    assert sorted(one[TARGET] for one in records) == sorted(members)
+    assert {one["killsnoop.signal.scope"] for one in records} == {"group"}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import platform
+import subprocess
 from pathlib import Path
 
 import pytest
 from doctored import doctored
 from puppet import puppet
+from real_processes import RARE_NAME
+from running_agent import COMMAND, RunningAgent
 from traced import Traced, traced
 
 from otel_killsnoop.errors import KernelError
@@ -73,3 +76,32 @@ def test_a_program_that_the_verifier_refuses_brings_its_words(tmp_path: Path) ->
         load.attach(load.Options(cache=str(tmp_path)))
     assert "killsnoop_" in caught.value.what
     assert "without a reason" not in str(caught.value)
+
+
+def test_that_it_fell_back_is_said_with_the_verifiers_words(
+    agent: RunningAgent, tmp_path: Path
+) -> None:
+    """By `check`, and once by the agent."""
+    doctored(tmp_path, at_exec=1)  # what is there is no tracepoint
+    agent.environment["CACHE_DIRECTORY"] = str(tmp_path)
+    told = subprocess.run(
+        [*COMMAND, "check"], env=agent.environment, stdout=subprocess.PIPE, text=True, check=False
+    ).stdout
+    [line] = [line for line in told.splitlines() if line.split()[1] == "tracer"]
+    assert line.startswith("ok ")
+    agent.start("-i", RARE_NAME)
+    assert agent.stop() == 0
+    [warned] = [line for line in agent.log().splitlines() if "raw tracepoints" in line]
+    for words in (line, warned):
+        assert "the kernel refuses the program killsnoop_exec" in words
+        assert "without a reason" not in words
+        assert "attach_btf_id" in words.lower()
+    assert " WARNING " in warned
+
+
+def test_a_kernel_that_never_had_it_is_told_so(tmp_path: Path) -> None:
+    doctored(tmp_path, helper_task=None)
+    with traced(load.Options(cache=str(tmp_path))) as one:
+        assert "its BTF has not" in one.tracer.fell_back
+    with traced(load.Options()) as one:
+        assert one.tracer.fell_back == ""

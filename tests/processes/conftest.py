@@ -105,15 +105,20 @@ class World:
         uid: int = 0,
         cgroup: int = 0,
         login: tuple[int | None, int | None] = (None, None),
+        parent: int = 0,
     ) -> Exec:
         return Exec(
             *self.tick(), start or self.start(pid), pid, pid, uid, 0, pid, 0, cgroup,
             comm or args[0][:15], len(args) if argc < 0 else argc, cut,
             b"/bin/" + (args[0] if args else comm), args, *login,
+            self.start(parent), parent,
         )  # fmt: skip
 
-    def exit(self, pid: int, start: int = 0, status: int = 0, tid: int = 0) -> Exit:
-        return Exit(*self.tick(), start or self.start(pid), pid, tid or pid, status)
+    def exit(
+        self, pid: int, start: int = 0, status: int = 0, tid: int = 0, parent: int = 0
+    ) -> Exit:
+        own = (start or self.start(pid), pid, tid or pid, status)
+        return Exit(*self.tick(), *own, self.start(parent), parent)
 
     def attempt(
         self,

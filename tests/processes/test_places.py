@@ -89,40 +89,57 @@ def test_what_a_path_says(path, container, pod, unit) -> None:
     assert place(path)[:4] == (path, container, pod, unit)
 
 
+P = f"pod{_U}"
+
+
 @pytest.mark.parametrize(
     ("path", "qos"),
     [
-        (f"/kubepods/besteffort/pod{U}/{C}", "BestEffort"),
-        (f"/kubepods/burstable/pod{STATIC}/{C}", "Burstable"),
-        (f"/kubepods/pod{U}/{C}/init.scope", "Guaranteed"),
+        # the systemd driver, with containerd and cri-o, also below another slice (kind)
+        (f"/kubepods.slice/kubepods-{P}.slice/cri-containerd-{C}.scope", "Guaranteed"),
+        (f"/kubepods.slice/kubepods-{P}.slice/crio-{C}.scope", "Guaranteed"),
         (
-            "/kubepods.slice/kubepods-besteffort.slice/"
-            f"kubepods-besteffort-pod{_U}.slice/cri-containerd-{C}.scope",
+            f"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-{P}.slice/crio-{C}.scope",
+            "Burstable",
+        ),
+        (
+            f"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-{P}.slice/"
+            f"cri-containerd-{C}.scope",
             "BestEffort",
         ),
         (
-            "/kubepods.slice/kubepods-burstable.slice/"
-            f"kubepods-burstable-pod{_U}.slice/crio-{C}.scope",
-            "Burstable",
-        ),
-        (f"/kubepods.slice/kubepods-pod{_U}.slice/crio-{C}.scope", "Guaranteed"),
-        (
-            f"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod{_U}.slice/"
+            f"/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-{P}.slice/"
             f"cri-containerd-{C}.scope",
             "Guaranteed",
         ),
         (
-            f"/system.slice/containerd.service/kubepods-burstable-pod{_U}.slice:cri-containerd:{C}",
+            "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/"
+            f"kubelet-kubepods-burstable-{P}.slice/cri-containerd-{C}.scope",
             "Burstable",
         ),
-        # A node that is itself a pod, and has pods in it.
-        (f"/kubepods/besteffort/pod{U}/kubelet/kubepods/pod{STATIC}/{C}", "Guaranteed"),
-        (f"/elsewhere/pod{U}/{C}", None),
-        ("/kubepods/burstable", None),
+        # a runtime that was given the systemd driver's path and takes it for its own
+        (
+            f"/system.slice/containerd.service/kubepods-besteffort-{P}.slice:cri-containerd:{C}",
+            "BestEffort",
+        ),
+        (f"/system.slice/containerd.service/kubepods-{P}.slice:cri-containerd:{C}", "Guaranteed"),
+        # the cgroupfs driver, also below another root and for a static pod
+        (f"/kubepods/pod{U}/{C}", "Guaranteed"),
+        (f"/kubepods/burstable/pod{U}/{C}", "Burstable"),
+        (f"/kubepods/besteffort/pod{U}/{C}", "BestEffort"),
+        (f"/kubelet/kubepods/burstable/pod{U}/{C}", "Burstable"),
+        (f"/kubepods/burstable/pod{STATIC}/{C}", "Burstable"),
+        # the innermost pod's, where a node is itself a pod's container
+        (f"/kubepods/burstable/pod{U}/{C}/kubepods/besteffort/pod{STATIC}/{D}", "BestEffort"),
+        # a pod of nothing that we know to be Kubernetes', and no pod
+        (f"/machine.slice/pod{U}/{C}", None),
+        (f"/mykubepods/pod{U}/{C}", None),
+        (f"/kubepods/guaranteed/pod{U}/{C}", None),
+        (f"/kubepods/burstable/{C}", None),
         (f"/docker/{C}", None),
     ],
 )
-def test_what_a_path_says_of_a_pods_class(path, qos) -> None:
+def test_what_a_path_says_of_a_pods_class(path: str, qos: str | None) -> None:
     assert place(path).pod_qos == qos
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from otel_killsnoop.processes.host import Host
 from otel_killsnoop.processes.node import KERNEL_THREAD, TICK
-from otel_killsnoop.processes.procfs import ARGS_LIMIT, cgroup_of, split
+from otel_killsnoop.processes.procfs import ARGS_LIMIT, Stat, cgroup_of, split
 from otel_killsnoop.processes.snapshot import Snapshot
 
 READY = "import sys, time; sys.stdout.write('r'); sys.stdout.flush(); time.sleep(60)"
@@ -197,3 +197,60 @@ def test_cmdline_is_split_at_each_nul(raw, args, count) -> None:
 )
 def test_the_path_that_says_most_is_taken(raw, path) -> None:
     assert cgroup_of(raw) == path
+
+
+FILES = ("stat", "status", "cmdline", "cgroup", "loginuid", "sessionid")
+
+
+class Reused(Snapshot):
+    """A /proc in which one number is given to another process before a read of its files."""
+
+    def __init__(self, root: pathlib.Path, pid: int, before: int) -> None:
+        super().__init__(str(root))
+        self.reads = 0
+        self._place, self._at = root / "proc" / str(pid), before
+
+    def _read(self, pid: int, name: str, limit: int = 65536) -> bytes:
+        if self.reads == self._at:
+            self._place.unlink()
+            self._place.symlink_to("second")
+        self.reads += 1
+        return super()._read(pid, name, limit)
+
+
+def test_a_number_that_is_given_again_meanwhile_makes_no_mixture(run, tmp_path) -> None:
+    """Whatever is read last of the first process: it is all of one, or nothing."""
+    first = run(sys.executable, "-c", READY, "first")
+    time.sleep(0.05)  # of another tick
+    second = run(sys.executable, "-c", READY, "second")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "stat").write_bytes(pathlib.Path("/proc/stat").read_bytes())
+    pid = first.pid
+    for name, process in (("first", first), ("second", second)):
+        made = tmp_path / "proc" / name
+        made.mkdir()
+        for file in FILES:
+            path = pathlib.Path(f"/proc/{process.pid}/{file}")
+            text = path.read_bytes() if path.exists() else b""
+            (made / file).write_bytes(text.replace(str(process.pid).encode(), str(pid).encode()))
+    link = tmp_path / "proc" / str(pid)
+    told = []
+    for before in range(20):
+        link.unlink(missing_ok=True)
+        link.symlink_to("first")
+        snapshot = Reused(tmp_path, pid, before)
+        entry = snapshot.look_up(pid)
+        told.append(None if entry is None else (entry.ticks, entry.args[-1]))
+        if before > snapshot.reads:
+            break
+    of_each = [ticks_of(tmp_path / "proc" / name) for name in ("first", "second")]
+    assert of_each[0] != of_each[1]
+    # Before the first read it is the second; after the last one the first; and else unknown.
+    assert told[0] == (of_each[1], b"second")
+    assert told[-1] == (of_each[0], b"first")
+    assert set(told[1:-1]) <= {None, (of_each[0], b"first")}
+    assert None in told
+
+
+def ticks_of(directory: pathlib.Path) -> int:
+    return Stat((directory / "stat").read_bytes()).ticks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from otel_killsnoop.model import Side
+from otel_killsnoop.model import Joined, Side
 
 
 def pids(side: Side | None) -> list[int]:
@@ -215,3 +215,54 @@ def test_arguments_are_shown_as_the_option_says(world, mode, shown) -> None:
     assert joined.target.process.args_count == 3
     # One image, redacted once, however many processes have it.
     assert world.table.counts().masked == (1 if mode == "redacted" else 0)
+
+
+# --- who was born before there was a fork record, and is gone before /proc was read ------------
+
+
+def waited(world, *events) -> list[Joined]:
+    """What was joined of events that have waited for more already."""
+    return list(world.table.apply(events, waited=len(events)).joined)
+
+
+def test_an_exit_record_tells_a_strangers_parent(world) -> None:
+    (joined,) = waited(world, world.kill(250, 200), world.exit(250, parent=100))
+    assert pids(joined.source) == [250, 100, 1]
+    assert joined.source.process.known_from == "partial"
+    assert joined.source.process.parent_pid == 100
+    assert joined.source.complete
+
+
+def test_an_exec_record_does_too(world) -> None:
+    (joined,) = world.joined(world.exec(250, b"new", parent=100), world.kill(250, 200))
+    assert pids(joined.source) == [250, 100, 1]
+    assert joined.source.process.known_from == "exec"
+
+
+def test_strangers_that_are_strangers_children(world) -> None:
+    """A shell and what it started, of which the one has an end and the other a birth."""
+    (joined,) = world.joined(
+        world.fork(240, 250), world.kill(250, 200), world.exit(250, parent=240),
+        world.exit(240, parent=100),
+    )  # fmt: skip
+    assert pids(joined.source) == [250, 240, 100, 1]
+
+
+def test_of_a_parent_that_is_gone_too_the_number_is_told(world) -> None:
+    (joined,) = waited(world, world.kill(250, 200), world.exit(250, parent=77))
+    assert pids(joined.source) == [250]
+    assert joined.source.process.parent_pid == 77
+    assert not joined.source.complete
+
+
+def test_a_younger_parent_is_none(world) -> None:
+    """Its number was given again before the record was read."""
+    (joined,) = waited(world, world.fork(1, 300), world.kill(250, 200), world.exit(250, parent=300))
+    assert pids(joined.source) == [250]
+
+
+def test_an_end_in_a_later_batch_says_it_to_who_waits(world) -> None:
+    kill = world.kill(250, 200)
+    assert world.table.apply([kill]).joined == []
+    (joined,) = world.table.apply([kill, world.exit(250, parent=100)], waited=1).joined
+    assert pids(joined.source) == [250, 100, 1]

@@ -115,8 +115,8 @@ def expected_side(prefix: str, side: Side) -> tuple[dict[str, Any], set[str]]:
         "process.linux.cgroup": shown(one.cgroup)
         if one.cgroup is not None and one.container_id is None
         else None,
-        "k8s.pod.uid": None if one.pod_uid is None else shown(one.pod_uid),
         "k8s.pod.qos_class": None if one.pod_qos is None else shown(one.pod_qos),
+        "k8s.pod.uid": None if one.pod_uid is None else shown(one.pod_uid),
         "systemd.unit": None if one.systemd_unit is None else shown(one.systemd_unit),
         "process.known_from": one.known_from if one.known_from != "exec" else None,
         "process.tree": " < ".join(labels) + ("" if complete else " < ..."),

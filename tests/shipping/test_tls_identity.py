@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,23 +10,12 @@ from typing import Any
 
 import grpc
 import pytest
+from certificates import Person
 
 from otel_killsnoop.shipping.delivery import Kind, decide
 from otel_killsnoop.shipping.endpoint import Endpoint
 from otel_killsnoop.shipping.packing import pack
 from otel_killsnoop.shipping.transport import connect
-
-
-class Person:
-    """A self-signed certificate for 127.0.0.1 and its key."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self.certificate, self.key = directory / f"{name}.pem", directory / f"{name}.key"
-        request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2"
-        subject = f"-subj /CN={name} -addext subjectAltName=IP:127.0.0.1"
-        files = f"-keyout {self.key} -out {self.certificate}"
-        command = f"{request} {subject} {files}".split()
-        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
 
 
 class Here:

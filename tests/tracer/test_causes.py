@@ -13,12 +13,14 @@ from otel_killsnoop.tracer.causes import facts
 from otel_killsnoop.tracer.raised import (
     CALL,
     COMPAT,
+    ENDED,
     GIVEN,
     INTERRUPT,
     NONE,
     PF_EXITING,
     PF_KTHREAD,
     PRIV,
+    TO_GROUP,
     Raised,
 )
 
@@ -88,6 +90,21 @@ OBSERVED: list[tuple[str, dict[str, object], str]] = [
         "sigqueue to a thread",
         {"call": 297, "code": -77, "group": 0},
         "user rt_tgsigqueueinfo source thread -77",
+    ),
+    (
+        "pidfd of a process group",
+        {"call": 424, "bits": CALL | TO_GROUP},
+        "user pidfd_send_signal source group SI_USER",
+    ),
+    (
+        "pidfd of a process group, queued",
+        {"call": 424, "bits": CALL | TO_GROUP, "code": -1},
+        "user pidfd_send_signal source group SI_QUEUE",
+    ),
+    (
+        "stopped in sending to a process group",
+        {"call": 424, "bits": CALL | TO_GROUP, "number": 17, "code": 5},
+        "child - source process CLD_STOPPED",
     ),
     ("kill of a group", {"positive": False}, "user kill source group SI_USER"),
     ("kill by int 0x80", {"call": 37, "bits": CALL | COMPAT}, "user kill source process SI_USER"),
@@ -233,7 +250,61 @@ OBSERVED: list[tuple[str, dict[str, object], str]] = [
         {"number": 10, "code": -3, "call": 242},
         "mq mq_timedsend source process SI_MESGQ",
     ),
-    ("child ended", {"number": 17, "code": 1, **exiting()}, "child - source process CLD_EXITED"),
+    (
+        "child ended",
+        {"number": 17, "code": 1, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_EXITED",
+    ),
+    (
+        "child ended, by a signal of its own choice",
+        {"number": 10, "code": 1, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_EXITED",
+    ),
+    (
+        "child was killed, and a fault's signal tells it",
+        {"number": 11, "code": 2, **exiting(bits=CALL | ENDED)},
+        "child - source process CLD_KILLED",
+    ),
+    (
+        "file closed at the end, for F_SETSIG",
+        {"number": 10, "code": 1, **exiting()},
+        "kernel - nobody process POLL_IN",
+    ),
+    (
+        "dead child of a parent that ends",
+        {"number": 17, "code": 1, **exiting()},
+        "child - nobody process CLD_EXITED",
+    ),
+    (
+        "timer over a zombie",
+        {"number": 10, "code": -2, **exiting(bits=INTERRUPTED | ENDED)},
+        "timer - nobody process SI_TIMER",
+    ),
+    (
+        "fault's siginfo sent to itself",
+        {"number": 11, "code": 1, "group": 0, "call": 297, "itself": True},
+        "user rt_tgsigqueueinfo source thread SEGV_MAPERR",
+    ),
+    (
+        "fault's siginfo sent to itself by pidfd",
+        {"number": 8, "code": 1, "group": 0, "call": 424, "itself": True},
+        "user pidfd_send_signal source thread FPE_INTDIV",
+    ),
+    (
+        "no room for a handler behind rt_tgsigqueueinfo",
+        {"number": 11, "code": 128, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread SI_KERNEL",
+    ),
+    (
+        "seccomp forbids rt_tgsigqueueinfo",
+        {"number": 31, "code": 1, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread SYS_SECCOMP",
+    ),
+    (
+        "broken memory in rt_tgsigqueueinfo",
+        {"number": 7, "code": 4, "group": 0, "call": 297, "itself": True},
+        "fault - nobody thread BUS_MCEERR_AR",
+    ),
     (
         "child stopped itself by tgkill",
         {"number": 17, "code": 5, "call": 234},
@@ -372,7 +443,7 @@ def test_any_record_has_a_meaning_and_a_bystander_is_never_named(raised, machine
         assert made.call is None
         assert made.cause != "user"
     if made.scope == "group":
-        assert (made.cause, made.call) == ("user", "kill")
+        assert (made.cause, made.call) in (("user", "kill"), ("user", "pidfd_send_signal"))
 
 
 @settings(max_examples=1000)

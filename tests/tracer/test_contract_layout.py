@@ -151,6 +151,8 @@ def test_every_constant_is_the_same_on_both_sides() -> None:
         "KILLSNOOP_INTERRUPT": raised.INTERRUPT,
         "KILLSNOOP_COMPAT": raised.COMPAT,
         "KILLSNOOP_CALL": raised.CALL,
+        "KILLSNOOP_TO_GROUP": raised.TO_GROUP,
+        "KILLSNOOP_ENDED": raised.ENDED,
         "sizeof(struct killsnoop_counts)": counters.ALL_NUMBERS.size,
         "sizeof(struct killsnoop_table_counts)": counters.TABLE.size,
         "TABLE_PROGRAMS": len(counters.TABLE_PROGRAMS),

@@ -78,6 +78,13 @@ def test_whom_and_what_each_call_meant(call, arguments, meant) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bits", "scope"), [(0, "process"), (2, "process"), (8, "group"), (10, "group")]
+)
+def test_a_pidfd_may_mean_its_process_group(bits, scope) -> None:
+    assert attempt(424, (3, 9, 0), bits=bits).facts.scope == scope
+
+
+@pytest.mark.parametrize(
     ("machine", "bits", "call"),
     [("x86_64", 2, 37), ("aarch64", 0, 129), ("aarch64", 2, 37)],
 )

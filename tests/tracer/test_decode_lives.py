@@ -69,9 +69,12 @@ def test_the_numbers_of_every_level_that_is_carried(deepest) -> None:
 
 
 def test_an_exit() -> None:
-    event = one(record("exit", status=139, time=8, start=222, pid=50, tid=51))
+    parent = {"parent_start": 111, "parent_pid": 40}
+    event = one(record("exit", status=139, time=8, start=222, pid=50, tid=51, **parent))
     assert isinstance(event, Exit)
-    assert event == (MADE_AT + 168, 8, 222, 50, 51, 139)
+    assert event == (MADE_AT + 168, 8, 222, 50, 51, 139, 111, 40)
+    ran = one(execution(b"x\0", b"/x\0", **parent))
+    assert (ran.parent_start, ran.parent_pid) == (111, 40)
     assert one(record("exit", status=-1)).status == -1
 
 

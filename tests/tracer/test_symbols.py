@@ -20,8 +20,8 @@ SYMBOLS = [name for name in NAMES if name != "X"]
 ALL = Wishes(frozenset(range(1, 65)), (), None)
 WORD = (1 << 64) - 1
 
-_OTHERS = ("regs_all", "regs_si", "regs_dx", "old_rss", "new_rss", "percpu_counter")
-_X86 = {"regs_si": 104, "regs_dx": 96, "regs_call": 120, "regs_argument": 112}
+_OTHERS = ("regs_all", "regs_si", "regs_dx", "regs_r10", "old_rss", "new_rss", "percpu_counter")
+_X86 = {"regs_si": 104, "regs_dx": 96, "regs_r10": 56, "regs_call": 120, "regs_argument": 112}
 _X86 |= {"regs_argument32": 40, "regs_argument2_32": 88, "regs_argument3_32": 96}
 _ARM = {"regs_all": 0, "regs_call": 280, "regs_argument": 272, "regs_argument32": 272}
 _NEW_MEMORY = {"mm_rss": 800, "percpu_counter": 40, "new_rss": 8}
@@ -157,9 +157,11 @@ def test_where_resident_pages_are_counted() -> None:
 
 def test_the_registers_of_a_call() -> None:
     made = x86()
-    assert (made["regs_argument"], made["regs_argument2"], made["regs_argument3"]) == (112, 104, 96)
+    assert [made[f"regs_argument{number}"] for number in ("", 2, 3, 4)] == [112, 104, 96, 56]
+    assert made["regs_argument4_32"] == 104
+    assert x86(regs_r10=None)["regs_argument4"] == 0
     made = values(layout("aarch64"), ALL, "aarch64")
-    assert (made["regs_argument2"], made["regs_argument3"]) == (8, 16)
+    assert [made[f"regs_argument{number}"] for number in (2, 3, 4)] == [8, 16, 24]
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64", "riscv64", "vax"])
