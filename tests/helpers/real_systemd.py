@@ -184,6 +184,9 @@ def boot(place: Path, repository: Path) -> None:
         (root / "etc" / name).write_text(text)
     (root / "etc" / "fstab").write_text("")
     _leave_out_other_services(root)
+    for place in ("etc", "opt", "var/cache", "var/lib"):  # of an agent that this host has
+        shutil.rmtree(root / place / "otel-killsnoop", ignore_errors=True)
+    (root / "usr" / "bin" / "otel-killsnoop").unlink(missing_ok=True)
 
     (root / "host" / "proc").mkdir(parents=True)
     _mount("--bind", "/proc", str(root / "host" / "proc"))

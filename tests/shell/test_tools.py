@@ -37,7 +37,7 @@ def makefile(tmp_path: Path) -> Path:
 
 def test_ctrl_c_under_make_is_no_error(makefile: Path) -> None:
     ours, theirs = pty.openpty()
-    command = ["setsid", "--ctty", "make", "-f", str(makefile), "run"]
+    command = ["setsid", "--ctty", "make", "--no-print-directory", "-f", str(makefile), "run"]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as make:
         output = b""
         while b"ready" not in output:
@@ -52,7 +52,7 @@ def test_ctrl_c_under_make_is_no_error(makefile: Path) -> None:
 
 def test_without_a_terminal_make_passes_sigterm_on(makefile: Path) -> None:
     with subprocess.Popen(
-        ["make", "-f", makefile, "run"],
+        ["make", "--no-print-directory", "-f", makefile, "run"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
