@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from otel_killsnoop import privileges
-from otel_killsnoop.errors import HostError, KernelError, KillsnoopError, PrivilegeError
+from otel_killsnoop.errors import (
+    HostError,
+    KernelError,
+    KillsnoopError,
+    PinError,
+    PinsTaken,
+    PrivilegeError,
+)
 from otel_killsnoop.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,6 +47,8 @@ def findings(settings: Settings, whole: bool = True) -> list[Finding]:
         looks.append(("patterns", lambda: _patterns(str(settings.redact_patterns))))
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
+    if whole:
+        looks.append(("pins", lambda: _pins(settings)))
     return [look(subject, at) for subject, at in looks]
 
 
@@ -157,6 +167,24 @@ def _spool(path: str) -> str:
     return f"{path} is ours and writable"
 
 
+def _pins(settings: Settings) -> str:
+    """Whether signals outlive a kill of the agent; a fault only if another agent does it."""
+    if settings.pin_dir is None:
+        return "off: what happens while no agent runs is not recorded"
+    from otel_killsnoop.tracer.pins import Pins
+
+    try:
+        with closing(Pins(settings.pin_dir)) as pins:
+            pins.try_out()
+            left = len(pins.generations())
+    except PinsTaken:
+        raise
+    except PinError as error:
+        return f"off, signals do not outlive a kill of the agent: {error}"
+    waits = "; an agent that was killed left some" if left else ""
+    return f"on, in {settings.pin_dir}: signals outlive a kill of the agent{waits}"
+
+
 def _patterns(path: str) -> str:
     from otel_killsnoop.processes import patterns
 
@@ -167,7 +195,7 @@ def _trial(settings: Settings) -> str:
     from otel_killsnoop.agent import tracer_options
     from otel_killsnoop.tracer import load
 
-    with closing(load.attach(tracer_options(settings))) as tracer:
+    with closing(load.attach(replace(tracer_options(settings), pin_dir=None))) as tracer:
         off = [name for name, on in tracer.features.items() if not on]
         without = f"; without: {', '.join(off)}" if off else ""
         return f"loads and attaches by {tracer.mode}{without}; {attempts(settings, tracer)}"

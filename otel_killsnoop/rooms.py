@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from otel_killsnoop.settings import Settings
 from otel_killsnoop.shipment import Shipment
 from otel_killsnoop.stations import Stations, offset_ns
 from otel_killsnoop.terminal.output import printer
+from otel_killsnoop.tracer import backlog
 
 if TYPE_CHECKING:
     from otel_killsnoop.tracer.load import Tracer
@@ -37,13 +39,13 @@ class Rooms:
     def __init__(self, settings: Settings, tracer: Tracer) -> None:
         self._settings = settings
         self.tracer = tracer
-        self._stations = stations = Stations(settings, tracer.made_at)
+        self._stations = stations = Stations(settings, tracer.source[1])
         self._held = ExitStack()
         self._shipment: Shipment | None = None
         if settings.logs is not None or settings.metrics is not None:
             self._shipment = self._held.enter_context(Shipment(settings, stations.resource))
-        self._losses = Losses(stations.gaps) if stations.gaps else None
-        self._told_lost = 0
+        self._losses = Losses(stations.gaps, tracer.notes) if stations.gaps else None
+        self._told_lost = sum(tracer.notes.told)
         self._listed = time.monotonic()
         self._selected = Selected(
             settings.keep,
@@ -53,8 +55,7 @@ class Rooms:
         )
         initiator = stations.host.initiators.of
         self.pipeline = Pipeline(
-            tracer.ring,
-            tracer.made_at,
+            *tracer.source,
             stations,
             self._shipment.put if self._shipment and settings.logs else None,
             printer(settings.print, sys.stdout, settings.max_tree_depth, initiator),
@@ -78,13 +79,21 @@ class Rooms:
         settings = self._settings
         for warning in settings.warnings:
             _log.warning("%s", warning)
-        known = self._stations.host.seed()
+        known = self._stations.host.seed(partial(backlog.execs, self.tracer.source[0]))
         retreat(settings, self.tracer.answers)  # before anything is started that has threads
         if self._shipment is not None:
             self._shipment.start(self._counts)
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []
         if self._shipment is not None:
             ways.append(self._shipment.where)
+        _log.info("pins: %s", self.tracer.pinning)
+        if self.tracer.origin == "adopted":
+            waiting = self.tracer.ring.pending
+            _log.info("the agent before this one was killed: %d bytes wait in its ring", waiting)
+        elif self.tracer.origin == "took over":
+            _log.warning("took the place of another agent's programs: %s", self.tracer.why)
+        if self._losses is not None:
+            self.pipeline.add(self._losses.again(offset_ns()))
         _log.info(
             "attached by %s, %d processes known, signals are %s",
             self.tracer.mode,
@@ -99,6 +108,7 @@ class Rooms:
         kernel = self.tracer.counts()
         self._tell_losses(kernel)
         self._tell_repeats()
+        self.tracer.look_after()
         interval = self._settings.list_process_interval
         now = time.monotonic()
         if interval and now >= self._listed + interval:
@@ -109,6 +119,8 @@ class Rooms:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
         gone = self.pipeline.abandon()
         self._tell_repeats()
+        while self.tracer.folds.owed and not self.tracer.folds.unsafe:
+            self._tell_repeats()
         gone += self.pipeline.abandon()
         kernel = self.tracer.counts()
         if gone:
@@ -130,11 +142,10 @@ class Rooms:
     def _tell_repeats(self) -> None:
         """What the kernel counted since the last time; it is let go of once it is durable."""
         folds = self.tracer.folds
-        if not self._settings.burst or self.pipeline.pending:
+        if not (self._settings.burst or folds.owed or folds.unsafe) or self.pipeline.pending:
             return
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         try:
-            if taken := folds.take(now):
+            if taken := folds.take():
                 self.pipeline.tell_repeats(self._stations.folded(taken))
             if not self.pipeline.pending:
                 folds.forget()
@@ -143,7 +154,7 @@ class Rooms:
 
     def _tell_losses(self, kernel: KernelCounts) -> None:
         undecodable = self._stations.undecodable
-        lost = sum(kernel.lost) + undecodable
+        lost = sum(kernel.lost) + kernel.unread + undecodable
         if lost > self._told_lost:
             _log.warning(
                 "%d signals found no room in the ring or could not be understood "
@@ -155,7 +166,8 @@ class Rooms:
             return
         shipping = self._shipment.counts() if self._shipment else ShippingCounts()
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        self.pipeline.add(self._losses.look(kernel, undecodable, shipping, now, offset_ns()))
+        safe = not self.pipeline.pending
+        self.pipeline.add(self._losses.look(kernel, undecodable, shipping, now, offset_ns(), safe))
 
     def _counts(self) -> tuple[object, ...]:
         """Arguments of ``records.metrics.Counts`` but the shipping's, read on the SDK's thread."""

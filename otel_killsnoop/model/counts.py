@@ -25,6 +25,7 @@ class KernelCounts:
     table_lost: fork, exec and exit records that found the ring full, by program name.
     refused: of lost, how many were kept out of what is left of the ring for lethal signals.
     recursion_misses: times the kernel skipped a program, by program name.
+    unread: signals of an agent before this one, in a ring of a form that this one cannot read.
     """
 
     generated: tuple[int, ...] = (0,) * NUMBERS
@@ -35,6 +36,12 @@ class KernelCounts:
     table_lost: Mapping[str, int] = field(default_factory=dict)
     recursion_misses: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
+    unread: int = 0
+
+    @property
+    def by_number(self) -> tuple[tuple[int, ...], ...]:
+        """The first five, in their order."""
+        return self.generated, self.filtered, self.folded, self.lost, self.submitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def readings(
     lost = {
         "ring_full": sum(kernel.lost) - kernel.refused,
         "ring_short": kernel.refused,
+        "unread": kernel.unread,
         "undecodable": undecodable,
         "unspooled": shipping.unspooled,
         "evicted": shipping.evicted,

@@ -51,6 +51,7 @@ EVENTS = {
 LOSSES = {
     "ring_full": "the kernel found no room in the ring",
     "ring_short": "little of the ring was free, and that is kept for lethal signals and lives",
+    "unread": "an agent of another version left them in a ring that this one cannot read",
     "undecodable": "the kernel's record could not be understood",
     "unspooled": "the spool could not be written",
     "evicted": "the spool was full, and the oldest made room",

@@ -40,7 +40,7 @@ class Attempts:
         self,
         wish: str,
         programs: dict[str, int],
-        links: list[int],
+        links: dict[str, int],
         opened: contextlib.ExitStack,
     ) -> str:
         """Attach as wished (``off``, ``auto``, ``on``); returns ``off``, ``fexit``, ``sys_exit``.
@@ -49,7 +49,7 @@ class Attempts:
         """
         if wish == "off" or not self._known.get("regs_call"):
             return "off"
-        if self._direct and self._by_function(links):
+        if self._direct and self._by_function(programs, links, opened):
             return "fexit"
         if wish == "auto":
             return "off"
@@ -63,27 +63,30 @@ class Attempts:
         )
         opened.callback(os.close, descriptor)
         programs["attempt"] = descriptor
-        links.append(link(descriptor, TRACEPOINTS["attempt"], self._direct))
+        links["attempt"] = link(descriptor, TRACEPOINTS["attempt"], self._direct)
         return "sys_exit"
 
-    def _by_function(self, links: list[int]) -> bool:
+    def _by_function(
+        self, programs: dict[str, int], links: dict[str, int], opened: contextlib.ExitStack
+    ) -> bool:
         """Whether a program hangs on every function that there is; else on none."""
         code = self._product.programs["on_attempt"].filled(self._values)
-        made: list[int] = []
-        for name in FUNCTIONS:
-            if name not in self._known:
-                continue
-            try:
-                descriptor = bpf.load_program(
-                    bpf.TRACING, code, "killsnoop_try", self._known[name], bpf.TRACE_FEXIT
-                )
+        with contextlib.ExitStack() as held:
+            made: dict[str, tuple[int, int]] = {}
+            for name in FUNCTIONS:
+                if name not in self._known:
+                    continue
                 try:
-                    made.append(bpf.attach(descriptor))
-                finally:
-                    os.close(descriptor)  # the link keeps the program
-            except (OSError, HostError):
-                for one in made:
-                    os.close(one)
-                return False
-        links += made
+                    program = bpf.load_program(
+                        bpf.TRACING, code, "killsnoop_try", self._known[name], bpf.TRACE_FEXIT
+                    )
+                    held.callback(os.close, program)
+                    made[name] = (program, bpf.attach(program))
+                except (OSError, HostError):
+                    for _, attached in made.values():
+                        os.close(attached)
+                    return False
+            for name, (program, attached) in made.items():
+                programs[name], links[name] = program, attached
+            opened.enter_context(held.pop_all())
         return bool(made)

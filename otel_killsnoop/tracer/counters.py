@@ -7,12 +7,12 @@ copy between two reads of the same even number adds up.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from struct import Struct
 
 from otel_killsnoop.errors import KernelError
-from otel_killsnoop.model import NUMBERS
+from otel_killsnoop.model import NUMBERS, KernelCounts
 
 ALL_NUMBERS = Struct(f"<Q40x{5 * NUMBERS}QQ")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ32x")  # struct killsnoop_table_counts
@@ -81,3 +81,27 @@ def table_lost(elements: Sequence[tuple[int, ...]]) -> dict[str, int]:
         name: sum(one[2] for one in elements[place :: len(TABLE_PROGRAMS)])
         for place, name in enumerate(TABLE_PROGRAMS)
     }
+
+
+def added(one: KernelCounts, other: KernelCounts) -> KernelCounts:
+    """What both counted."""
+    sums = [
+        tuple(a + b for a, b in zip(*pair, strict=True))
+        for pair in zip(one.by_number, other.by_number, strict=True)
+    ]
+    generated, filtered, folded, lost, submitted = sums
+    return KernelCounts(
+        generated,
+        filtered,
+        folded,
+        lost,
+        submitted,
+        table_lost=_joined(one.table_lost, other.table_lost),
+        recursion_misses=_joined(one.recursion_misses, other.recursion_misses),
+        refused=one.refused + other.refused,
+        unread=one.unread + other.unread,
+    )
+
+
+def _joined(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from otel_killsnoop.tracer import bpf, contract
@@ -32,16 +32,28 @@ class Fold(NamedTuple):
 
 
 class Folds:
-    """The two maps. descriptors: of both.  epoch: the mapped word.  folded: counted so far."""
+    """The two maps. descriptors: of both.  epoch: the mapped word.  folded: counted so far.
+
+    made_at: boot ns when they were made.  looks: to be taken at what may be in them already, True
+    for one after a turn: (False,) where an agent was killed, and (False, True) where nothing
+    counts in them any more.
+    """
 
     def __init__(
-        self, descriptors: tuple[int, int], epoch: mmap.mmap, folded: Callable[[], int]
+        self,
+        descriptors: tuple[int, int],
+        epoch: mmap.mmap,
+        folded: Callable[[], int],
+        made_at: int,
+        looks: Iterable[bool] = (),
     ) -> None:
         self._descriptors = descriptors
         self._memory = epoch
         self._view = memoryview(epoch)
         self._word = self._view[:8].cast("Q")
         self._folded = folded
+        self._base = made_at >> 10  # it takes longer than 1 us to turn, so none comes twice
+        self._looks = list(looks)
         self._seen = 0
         self._turned = time.monotonic()
         self._rests = descriptors[0]
@@ -52,25 +64,36 @@ class Folds:
         """Whether repeats were read that `forget` has not been told of."""
         return self._resting is not None
 
-    def take(self, now: int) -> list[Fold]:
-        """Turn the epoch if something was folded, and read what was. now: boot ns.
+    @property
+    def owed(self) -> bool:
+        """Whether there may be some that an agent before this one left."""
+        return bool(self._looks)
+
+    def take(self) -> list[Fold]:
+        """Turn the epoch if something was folded, and read what was.
 
         Call `forget` once what was read is safe; until then there is nothing to take. OSError
-        when the kernel does not hand it out: nothing is lost, the next turn but one reads it.
+        when the kernel does not hand it out: nothing is lost, the next call reads it.
         """
         folded = self._folded()
-        due = time.monotonic() > self._turned + CLEAN
+        due = self.owed or time.monotonic() > self._turned + CLEAN
         if self.unsafe or (folded == self._seen and not due):
             return []
-        rests = self._descriptors[self._word[0] & 1]
-        self._word[0] = self._word[0] + 1
-        bpf.settle()
+        turns = not self.owed or self._looks[0]
+        if turns:
+            self._word[0] = self._word[0] + 1
+            self._looks[:1] = [False]
+        epoch = self._word[0] - 1
+        rests = self._descriptors[epoch & 1]
+        bpf.settle()  # who was killed may have turned it without
         found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
-        self._seen = folded
+        del self._looks[0]
+        if turns:
+            self._seen = folded
         self._turned = time.monotonic()
         self._rests = rests
         self._resting = [key for key, _ in found]
-        base = MARK | (now >> 10 & (1 << 50) - 1) << _PLACES
+        base = MARK | (self._base + epoch & (1 << 50) - 1) << _PLACES
         # By key, so that the same entries get the same sequences whoever reads them.
         counted = sorted((key, FOLD.unpack(value)) for key, value in found)
         return [

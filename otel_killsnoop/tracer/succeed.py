@@ -1,0 +1,120 @@
+"""Attaching where pins are: to adopt what an agent before this one left, or to take its place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from otel_killsnoop.tracer import bpf, inherit
+from otel_killsnoop.tracer.attached import Tracer
+from otel_killsnoop.tracer.generation import Generation
+from otel_killsnoop.tracer.inherit import LINK, PROGRAM
+from otel_killsnoop.tracer.notes import Lost
+from otel_killsnoop.tracer.pins import Pins
+from otel_killsnoop.tracer.succession import APART
+
+if TYPE_CHECKING:
+    from otel_killsnoop.tracer.load import Plan
+
+Load = Callable[["Plan"], Generation]
+
+
+def attach(plan: Plan, path: str, load: Load) -> Tracer:
+    """load: makes a generation, attached.
+
+    `PinError` when nothing can be pinned there; then nothing of ours is attached.
+    """
+    pins = Pins(path)
+    try:
+        return _attach(plan, pins, load)
+    except BaseException:
+        pins.close()
+        raise
+
+
+def _attach(plan: Plan, pins: Pins, load: Load) -> Tracer:
+    wanted = inherit.Wanted(plan.options, inherit.wishes(plan.options, plan.direct), plan.code)
+    names = pins.generations()
+    why = ""
+    if names:
+        try:
+            adopted = inherit.adopt(pins, names[-1], wanted)
+        except inherit.Strange as strange:
+            why = str(strange)
+        else:
+            tracer = Tracer(adopted, plan.features(), "adopted")
+            _succeed(tracer, pins, names[-1], names[:-1], "")
+            return tracer
+    loaded = load(plan)
+    try:
+        attached = time.monotonic()
+        _hand_on(loaded, pins, names)
+        pins.begin()
+        name = _pin(loaded, pins, wanted)
+    except BaseException:
+        loaded.close()
+        raise
+    if names:
+        # So that of no event the copies can be taken for two.
+        time.sleep(max(0.0, attached + 1.5 * APART / 1e9 - time.monotonic()))
+    tracer = Tracer(loaded, plan.features(), "took over" if names else "fresh")
+    _succeed(tracer, pins, name, names, why)
+    return tracer
+
+
+def _succeed(tracer: Tracer, pins: Pins, name: str, before: list[str], why: str) -> None:
+    """End the programs of older generations, and read what they left first."""
+    for one in before:
+        pins.unpin(one, LINK)
+    if before:
+        bpf.settle()
+    older, unread = {}, {}
+    for one in before:
+        found = inherit.older(pins, one)
+        if isinstance(found, Generation):
+            older[one] = found
+        else:
+            unread[one] = found
+    tracer.why = why
+    tracer.succeed(pins, name, older, unread)
+
+
+def _hand_on(loaded: Generation, pins: Pins, names: list[str]) -> None:
+    """What older generations' losses were told of is told; what was being told still is."""
+    told: list[Lost] = []
+    telling = None
+    for name in names:
+        one = inherit.older(pins, name)
+        if isinstance(one, Generation):
+            told.append(one.notes.told)
+            telling = one.notes.telling
+            one.close()
+    if told:
+        loaded.notes.tell(1, _sum(told))
+        loaded.notes.is_told()
+    if telling is not None:
+        loaded.notes.tell(telling[0], _sum([*told[:-1], telling[1]]))
+
+
+def _sum(lost: list[Lost]) -> Lost:
+    return Lost._make(map(sum, zip(*lost, strict=True)))
+
+
+def _pin(loaded: Generation, pins: Pins, wanted: inherit.Wanted) -> str:
+    loaded.notes.write(
+        {
+            **wanted.wishes,
+            "made_at": loaded.made_at,
+            "mode": loaded.mode,
+            "seen_by": loaded.attempts,
+            "programs": len(loaded.links),
+        }
+    )
+    for name, descriptor in loaded.maps.items():
+        pins.add(name, descriptor)
+    for name, descriptor in loaded.programs.items():
+        pins.add(PROGRAM + name, descriptor)
+    for name, descriptor in loaded.links.items():
+        pins.add(LINK + name, descriptor)
+    return pins.publish()
