@@ -95,6 +95,7 @@ class Succession:
             del self._parts[:-1]
             self._at = 0
             self._seen.clear()
+            self._keep.clear()
 
     def rewind(self) -> None:
         """Read again what was not committed."""
