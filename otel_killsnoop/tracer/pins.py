@@ -63,7 +63,7 @@ class Pins:
             self.add("trial", trial)
         finally:
             os.close(trial)
-            self.drop(_UNFINISHED)
+            self.abandon()
 
     def generations(self) -> list[str]:
         """Those that are whole, the oldest first."""
@@ -75,7 +75,7 @@ class Pins:
 
     def begin(self) -> None:
         """Begin a generation; what an earlier one that was not published had is let go."""
-        self.drop(_UNFINISHED)
+        self.abandon()
         try:
             os.mkdir(_UNFINISHED, 0o700, dir_fd=self._directory)
         except OSError as error:
@@ -93,6 +93,10 @@ class Pins:
         number = str(max(map(int, self.generations()), default=0) + 1)
         os.rename(_UNFINISHED, number, src_dir_fd=self._directory, dst_dir_fd=self._directory)
         return number
+
+    def abandon(self) -> None:
+        """Let go what was begun and not published."""
+        self.drop(_UNFINISHED)
 
     def get(self, generation: str, name: str) -> int:
         """A descriptor of what is pinned."""

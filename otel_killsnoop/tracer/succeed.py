@@ -54,6 +54,7 @@ def _attach(plan: Plan, pins: Pins, load: Load) -> Tracer:
         name = _pin(loaded, pins, wanted)
     except BaseException:
         loaded.close()
+        pins.abandon()
         raise
     if names:
         # So that of no event the copies can be taken for two.
