@@ -156,19 +156,21 @@ class Tracer:
     def detach(self) -> None:
         """No event from here on: when this returns, the last record is in the ring."""
         if self._pins is not None:
+            # While we hold them: else the kernel ends them some time later.
             self._pins.unpin(self._name, LINK)
+            bpf.settle()
         self.generation.detach()
         bpf.settle()
 
     def close(self) -> None:
         """Detach and let go of everything; what is in the ring is gone."""
+        if self.generation.links:
+            self.detach()
         if self._pins is not None:
             self._pins.drop(self._name)
             self._each_older(lambda pins, name: pins.drop(name))
             self._pins.close()
             self._pins = None
-        if self.generation.links:
-            self.detach()
         self.generation.close()
 
     def leave(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -66,10 +68,8 @@ def _attach(plan: Plan, pins: Pins, load: Load) -> Tracer:
 
 def _succeed(tracer: Tracer, pins: Pins, name: str, before: list[str], why: str) -> None:
     """End the programs of older generations, and read what they left first."""
-    for one in before:
-        pins.unpin(one, LINK)
     if before:
-        bpf.settle()
+        _end(pins, before)
     older, unread = {}, {}
     for one in before:
         found = inherit.older(pins, one)
@@ -79,6 +79,19 @@ def _succeed(tracer: Tracer, pins: Pins, name: str, before: list[str], why: str)
             unread[one] = found
     tracer.why = why
     tracer.succeed(pins, name, older, unread)
+
+
+def _end(pins: Pins, names: list[str]) -> None:
+    """End the programs of these generations: when this returns, their last records are there."""
+    with contextlib.ExitStack() as held:
+        # The name must not be the last that holds a link: then the kernel ends it some time later.
+        for name in names:
+            for one in filter(lambda one: one.startswith(LINK), pins.names(name)):
+                with contextlib.suppress(OSError):
+                    held.callback(os.close, pins.get(name, one))
+            pins.unpin(name, LINK)
+        bpf.settle()  # and till then a name may hold it
+    bpf.settle()
 
 
 def _hand_on(loaded: Generation, pins: Pins, names: list[str]) -> None:
