@@ -118,8 +118,10 @@ class Rooms:
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
         gone = self.pipeline.abandon()
-        self._tell_repeats()
-        while self.tracer.folds.owed and not self.tracer.folds.unsafe:
+        left = True
+        while left and not self.pipeline.pending:
+            # First what agents before this one left, then the last of our own.
+            left = self.tracer.folds.owed
             self._tell_repeats()
         gone += self.pipeline.abandon()
         kernel = self.tracer.counts()
