@@ -114,6 +114,7 @@ def test_fifty_kills_lose_nothing(
         load.wait()
     ours = used_by(pins)
     assert ours, "nothing was pinned, so this shows nothing"
+    assert "took the place" not in agent.log()
     assert agent.stop() == 0, agent.log()
 
     sender, sent, shells = json.loads(told)
