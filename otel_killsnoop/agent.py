@@ -71,7 +71,8 @@ def run(settings: Settings) -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish is kept
         signal.signal(signal.SIGHUP, agent.ask_to_stop)
     tracer = load.attach(tracer_options(settings))
-    end = tracer.leave  # what is not even begun leaves the ring to the next start
+    # A start that fails leaves what another agent left to the next one, and nothing of its own.
+    end = tracer.close if tracer.origin == "fresh" else tracer.leave
     try:
         # Only now: the imports behind it take longer than all before it.
         from otel_killsnoop.journal import open_journal

@@ -9,14 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from otel_killsnoop import privileges
-from otel_killsnoop.errors import (
-    HostError,
-    KernelError,
-    KillsnoopError,
-    PinError,
-    PinsTaken,
-    PrivilegeError,
-)
+from otel_killsnoop.errors import HostError, KernelError, KillsnoopError, PrivilegeError
 from otel_killsnoop.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +41,7 @@ def findings(settings: Settings, whole: bool = True) -> list[Finding]:
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
     if whole:
-        looks.append(("pins", lambda: _pins(settings)))
+        looks.append(("pins", lambda: _pins(settings.pin_dir)))
     return [look(subject, at) for subject, at in looks]
 
 
@@ -167,22 +160,13 @@ def _spool(path: str) -> str:
     return f"{path} is ours and writable"
 
 
-def _pins(settings: Settings) -> str:
-    """Whether signals outlive a kill of the agent; a fault only if another agent does it."""
-    if settings.pin_dir is None:
+def _pins(directory: str | None) -> str:
+    """A fault only if another agent is pinned there."""
+    if directory is None:
         return "off: what happens while no agent runs is not recorded"
-    from otel_killsnoop.tracer.pins import Pins
+    from otel_killsnoop.tracer import pins
 
-    try:
-        with closing(Pins(settings.pin_dir)) as pins:
-            pins.try_out()
-            left = len(pins.generations())
-    except PinsTaken:
-        raise
-    except PinError as error:
-        return f"off, signals do not outlive a kill of the agent: {error}"
-    waits = "; an agent that was killed left some" if left else ""
-    return f"on, in {settings.pin_dir}: signals outlive a kill of the agent{waits}"
+    return pins.outlook(directory)
 
 
 def _patterns(path: str) -> str:

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from contextlib import closing, suppress
 
 from otel_killsnoop.errors import PinError, PinsTaken
 from otel_killsnoop.tracer import bpf, objects
@@ -47,7 +47,7 @@ class Pins:
             fcntl.flock(self._directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._directory)
-            cure = "stop the other agent, or give this one its own --pin-dir and --spool-dir"
+            cure = "stop the other agent, or give this one its own --pin-dir, or --pin off"
             raise PinsTaken(
                 "another agent is attached and owns the pins", self.path, cure
             ) from error
@@ -122,3 +122,17 @@ class Pins:
     def _failure(self, doing: str, error: OSError) -> PinError:
         cure = _CURES.get(error.errno or 0, _CURE)
         return PinError(f"cannot {doing} the directory of pins, {error.strerror}", self.path, cure)
+
+
+def outlook(path: str) -> str:
+    """In words, whether an agent would be pinned there. `PinsTaken` when one is."""
+    try:
+        with closing(Pins(path)) as pins:
+            pins.try_out()
+            left = len(pins.generations())
+    except PinsTaken:
+        raise
+    except PinError as error:
+        return f"off, signals do not outlive a kill of the agent: {error}"
+    waits = "; an agent that was killed left some" if left else ""
+    return f"on, in {path}: signals outlive a kill of the agent{waits}"

@@ -108,6 +108,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
     assert made["killsnoop.events.lost"] == {
         ("ring_full",): 4,
         ("ring_short",): 0,
+        ("unread",): 0,
         ("undecodable",): 11,
         ("unspooled",): 7,
         ("evicted",): 1,
