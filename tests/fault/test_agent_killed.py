@@ -270,3 +270,43 @@ def test_other_settings_after_a_kill(
             assert arrived.setdefault(one.attributes["log.record.uid"], count) == count
     assert sum(arrived.values()) == sent
     assert not list(pins.iterdir())
+
+
+FAILS = """
+import sys
+from otel_killsnoop import rooms
+from otel_killsnoop.errors import HostError
+def fail(*arguments):
+    raise HostError("the test wants it")
+rooms.Rooms.__init__ = fail
+from otel_killsnoop.cli import main
+main()
+"""
+
+
+def test_a_start_that_fails_leaves_what_it_found_and_nothing_of_its_own(
+    agent: RunningAgent, sinks: list[subprocess.Popen[bytes]], own_number: int, pins: Path
+) -> None:
+    variables = {
+        "KILLSNOOP_PIN": "auto",
+        "KILLSNOOP_PIN_DIR": str(pins),
+        "KILLSNOOP_FOLD_BURST": "0",
+    }
+    arguments = ("--print", "json", "-i", str(own_number))
+
+    def fail() -> None:
+        words = [sys.executable, "-c", FAILS, "run", *arguments]
+        done = subprocess.run(words, env={**agent.environment, **variables}, check=False)
+        assert done.returncode == 78
+
+    fail()
+    assert not list(pins.iterdir())
+    agent.start(*arguments, **variables)
+    agent.stop(signal.SIGKILL)
+    os.kill(sinks[0].pid, own_number)
+    before = used_by(pins)
+    fail()
+    assert used_by(pins) == before
+    agent.start(*arguments, **variables)
+    agent.wait_records(1, lambda one: one["killsnoop.target.process.pid"] == sinks[0].pid)
+    assert agent.stop() == 0
