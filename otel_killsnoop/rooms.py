@@ -86,7 +86,8 @@ class Rooms:
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []
         if self._shipment is not None:
             ways.append(self._shipment.where)
-        _log.info("pins: %s", self.tracer.pinning)
+        if settings.pin_dir is not None:
+            _log.info("pins: %s", self.tracer.pinning)
         if self.tracer.origin == "adopted":
             waiting = self.tracer.ring.pending
             _log.info("the agent before this one was killed: %d bytes wait in its ring", waiting)
