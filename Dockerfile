@@ -4,6 +4,7 @@
 #         --security-opt no-new-privileges --security-opt seccomp=config/seccomp.json \
 #         --volume /proc:/host/proc:ro --volume killsnoop:/var/lib/otel-killsnoop otel-killsnoop
 #
+# With `--volume /sys/fs/bpf:/sys/fs/bpf` signals outlive a kill of the agent, as by an update.
 # SYS_PTRACE may be added: it shows the executable's path of processes older than the agent.
 # The seccomp profile has what the agent calls and nothing else: so it goes with no-new-privileges,
 # or the runtime would put it on while it still changes users. Without it, the default profile of

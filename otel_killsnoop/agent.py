@@ -41,6 +41,7 @@ def tracer_options(settings: Settings) -> Options:
         attempts=settings.attempts,
         zero=settings.zero,
         burst=settings.burst,
+        pin_dir=settings.pin_dir,
         results=settings.ignore_results,
         source_uids=settings.ignore_source_uids,
         target_uids=settings.ignore_target_uids,
@@ -70,6 +71,8 @@ def run(settings: Settings) -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup's wish is kept
         signal.signal(signal.SIGHUP, agent.ask_to_stop)
     tracer = load.attach(tracer_options(settings))
+    # A start that fails leaves what another agent left to the next one, and nothing of its own.
+    end = tracer.close if tracer.origin == "fresh" else tracer.leave
     try:
         # Only now: the imports behind it take longer than all before it.
         from otel_killsnoop.journal import open_journal
@@ -77,9 +80,11 @@ def run(settings: Settings) -> int:
 
         open_journal(settings.log_level)
         with Rooms(settings, tracer) as rooms:
+            # From here on an error may come of what is in the ring, and would come again.
+            end = tracer.close
             return agent.live(rooms)
     finally:
-        tracer.close()
+        end()
 
 
 def collect_seldom() -> None:

@@ -7,6 +7,8 @@
     |   +-- KernelError     the kernel lacks something, or refused a program
     |   +-- ProgramError    the compiled kernel program is missing or does not fit
     |   +-- SpoolError      the spool directory cannot be used
+    |   +-- PinError        the directory of pins cannot be used
+    |       +-- PinsTaken   another agent owns it
     +-- BtfError            bytes that are not BTF, or BTF without a needed name
     +-- RingError           the ring's memory contradicts itself
     +-- OtlpError           bytes that are not an OTLP request
@@ -60,6 +62,14 @@ class ProgramError(HostError):
 
 class SpoolError(HostError):
     """The spool directory cannot be made, locked, read or written."""
+
+
+class PinError(HostError):
+    """The directory of pins cannot be made, written or locked, or is no bpffs."""
+
+
+class PinsTaken(PinError):  # noqa: N818  # as one says it
+    """Another agent lives, and the pins are its own."""
 
 
 class BtfError(KillsnoopError):

@@ -106,6 +106,13 @@ OPTIONS = (
     Option("spool-limit", "", "SIZE", "256MiB", "The most that they may take there."),
     Option("ring-size", "", "SIZE", "16MiB", "Memory between kernel and agent, a power of two."),
     Option(
+        "pin", "", "WHEN", "auto", "Outlive a kill by pins: auto (where that is possible), off."
+    ),
+    Option(
+        *("pin-dir", "", "PATH", "/sys/fs/bpf/otel-killsnoop"),
+        "Where the pins are: a directory of one agent's, under a bpffs.",
+    ),
+    Option(
         *("fold-burst", "", "COUNT", "16"),
         "Repeats a second that are recorded singly; more share a record. 0: all singly.",
     ),

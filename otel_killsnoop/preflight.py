@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from otel_killsnoop import privileges
@@ -39,6 +40,8 @@ def findings(settings: Settings, whole: bool = True) -> list[Finding]:
         looks.append(("patterns", lambda: _patterns(str(settings.redact_patterns))))
     if settings.logs is not None:
         looks.append(("spool", lambda: _spool(settings.spool_dir)))
+    if whole:
+        looks.append(("pins", lambda: _pins(settings.pin_dir)))
     return [look(subject, at) for subject, at in looks]
 
 
@@ -157,6 +160,15 @@ def _spool(path: str) -> str:
     return f"{path} is ours and writable"
 
 
+def _pins(directory: str | None) -> str:
+    """A fault only if another agent is pinned there."""
+    if directory is None:
+        return "off: what happens while no agent runs is not recorded"
+    from otel_killsnoop.tracer import pins
+
+    return pins.outlook(directory)
+
+
 def _patterns(path: str) -> str:
     from otel_killsnoop.processes import patterns
 
@@ -167,7 +179,7 @@ def _trial(settings: Settings) -> str:
     from otel_killsnoop.agent import tracer_options
     from otel_killsnoop.tracer import load
 
-    with closing(load.attach(tracer_options(settings))) as tracer:
+    with closing(load.attach(replace(tracer_options(settings), pin_dir=None))) as tracer:
         off = [name for name, on in tracer.features.items() if not on]
         without = f"; without: {', '.join(off)}" if off else ""
         back = f"; {tracer.fell_back}" if tracer.fell_back else ""

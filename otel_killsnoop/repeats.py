@@ -8,7 +8,6 @@ goes before them.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from otel_killsnoop.pipeline import Pipeline
     from otel_killsnoop.tracer.folds import Fold, Folds
     from otel_killsnoop.tracer.ring import Ring
+    from otel_killsnoop.tracer.succession import Succession
 
 KINDS = 6144  # of the kernel's map of 8192
 
@@ -25,21 +25,22 @@ _log = logging.getLogger(__name__)
 
 
 class Repeats:
-    """read: what the maps hold -> events."""
+    """folds: the maps to take from next, of older agents first.  read: what they hold -> events."""
 
     def __init__(
         self,
-        folds: Folds,
-        ring: Ring,
+        folds: Callable[[], Folds],
+        ring: Ring | Succession,
         pipeline: Pipeline,
         read: Callable[[Sequence[Fold]], Sequence[Event]],
     ) -> None:
-        self._folds = folds
+        self._next = folds
+        self._folds = folds()
         self._ring = ring
         self._pipeline = pipeline
         self._read = read
         self._events: Sequence[Event] = ()  # taken, not told yet
-        self._before = 0  # position in the ring up to which others go first
+        self._before = 0  # where in the ring others end that go first
         self._moved = 0  # signals told when they were taken last
 
     @property
@@ -61,7 +62,7 @@ class Repeats:
             if not self._events:
                 self._take()
             if not self._events:
-                return False
+                return self._next().owed
             if self._catch_up():
                 told, self._events = self._events, ()
                 self._pipeline.tell_repeats(told)
@@ -74,8 +75,9 @@ class Repeats:
     def _take(self) -> None:
         if self._folds.unsafe:
             self._folds.forget()  # nothing is pending: it is durable, or was given up
+        self._folds = self._next()
         due, self._moved = self.due, self._pipeline.made["signal"]
-        taken = self._folds.take(time.clock_gettime_ns(time.CLOCK_BOOTTIME), due)
+        taken = self._folds.take(due)
         self._before = self._ring.position + self._ring.unread
         self._events = self._read(taken)
         if not taken:

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from otel_killsnoop.settings import Settings
 from otel_killsnoop.shipment import Shipment
 from otel_killsnoop.stations import Stations, offset_ns
 from otel_killsnoop.terminal.output import printer
+from otel_killsnoop.tracer import backlog
 
 if TYPE_CHECKING:
     from otel_killsnoop.tracer.load import Tracer
@@ -40,13 +42,17 @@ class Rooms:
     def __init__(self, settings: Settings, tracer: Tracer) -> None:
         self._settings = settings
         self.tracer = tracer
-        self._stations = stations = Stations(settings, tracer.made_at)
+        self._stations = stations = Stations(settings, tracer.source[1])
         self._held = ExitStack()
         self._shipment: Shipment | None = None
         if settings.logs is not None or settings.metrics is not None:
             self._shipment = self._held.enter_context(Shipment(settings, stations.resource))
-        self._losses = Losses(stations.gaps, tracer.made_at) if stations.gaps else None
-        self._told_lost = self._told_lives = 0
+        self._losses = (
+            Losses(stations.gaps, tracer.notes, tracer.made_at) if stations.gaps else None
+        )
+        told = tracer.notes.told
+        self._told_lives = told.lives
+        self._told_lost = sum(told) - told.lives
         self._listed = time.monotonic()
         self._selected = Selected(
             settings.keep,
@@ -56,16 +62,16 @@ class Rooms:
         )
         initiator = stations.host.initiators.of
         self.pipeline = Pipeline(
-            tracer.ring,
-            tracer.made_at,
+            *tracer.source,
             stations,
             self._shipment.put if self._shipment and settings.logs else None,
             printer(settings.print, sys.stdout, settings.max_tree_depth, initiator),
             offset_ns,
             self._selected,
         )
-
-        self._repeats = Repeats(tracer.folds, tracer.ring, self.pipeline, stations.folded)
+        self._repeats = Repeats(
+            lambda: tracer.folds, tracer.source[0], self.pipeline, stations.folded
+        )
 
     def __enter__(self) -> Rooms:
         return self
@@ -83,13 +89,22 @@ class Rooms:
         settings = self._settings
         for warning in settings.warnings:
             _log.warning("%s", warning)
-        known = self._stations.host.seed()
+        known = self._stations.host.seed(partial(backlog.execs, self.tracer.source[0]))
         retreat(settings, self.tracer.answers)  # before anything is started that has threads
         if self._shipment is not None:
             self._shipment.start(self._counts)
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []
         if self._shipment is not None:
             ways.append(self._shipment.where)
+        if settings.pin_dir is not None:
+            _log.info("pins: %s", self.tracer.pinning)
+        if self.tracer.origin == "adopted":
+            waiting = self.tracer.ring.pending
+            _log.info("the agent before this one was killed: %d bytes wait in its ring", waiting)
+        elif self.tracer.origin == "took over":
+            _log.warning("took the place of another agent's programs: %s", self.tracer.why)
+        if self._losses is not None:
+            self.pipeline.add(self._losses.again(offset_ns()))
         _log.info(
             "attached by %s, %d processes known, signals are %s",
             self.tracer.mode,
@@ -111,8 +126,9 @@ class Rooms:
         """What is due about once a second: losses told, /proc read again if that is wished."""
         kernel = self.tracer.counts()
         self._tell_losses(kernel)
-        if self._settings.burst:
+        if self._settings.burst or self.tracer.folds.owed or self.tracer.folds.unsafe:
             self._repeats.tell()
+        self.tracer.look_after()
         interval = self._settings.list_process_interval
         now = time.monotonic()
         if interval and now >= self._listed + interval:
@@ -161,7 +177,8 @@ class Rooms:
             return
         shipping = self._shipment.counts() if self._shipment else ShippingCounts()
         now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        told = self._losses.look(kernel, undecodable, shipping, now, offset_ns())
+        safe = not self.pipeline.pending
+        told = self._losses.look(kernel, undecodable, shipping, now, offset_ns(), safe)
         if told:
             self.tracer.told()
             self.pipeline.add(told)

@@ -24,6 +24,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 PRINTS = ("auto", "tree", "logfmt", "json", "none")
 ARGS = ("redacted", "full", "none")
 ATTEMPTS = ("auto", "on", "off")
+PINS = ("auto", "off")
 DEEPEST = 32
 INTERVALS = (0.1, 86_400.0)  # seconds
 RINGS = (64 << 10, 1 << 30)  # bytes
@@ -48,8 +49,9 @@ class Settings:
     ``logfmt``, ``json`` or ``none``.  args: ``redacted``, ``full`` or ``none``.  redact_patterns:
     path of a file with more patterns of secrets.  wrappers: names of more programs that are no
     initiators.  spool_dir, spool_limit: directory; bytes, at least 4 MiB.  ring_size: bytes, a
-    power of two.  burst: repeats a second that are recorded singly, 0 for all.  logs, metrics:
-    where they are shipped, None when they are not.  metric_interval_ms: between two exports.
+    power of two.  pin_dir: where the tracer is pinned, None for nowhere.  burst: repeats a second
+    that are recorded singly, 0 for all.  logs, metrics: where they are shipped, None when they are
+    not.  metric_interval_ms: between two exports.
     warnings: one line each, for whoever has a log to write them to.
     """
 
@@ -73,6 +75,7 @@ class Settings:
     spool_dir: str
     spool_limit: int
     ring_size: int
+    pin_dir: str | None
     burst: int
     logs: Endpoint | None
     metrics: Endpoint | None
@@ -129,6 +132,8 @@ def load(
     spool_limit = one("spool_limit", lambda text: quantities.size(text, *SPOOLS), 0)
     burst = one("fold_burst", lambda text: quantities.whole(text, 0, BURSTS), 0)
     ring_size = one("ring_size", lambda text: quantities.power_of_two(text, *RINGS), 0)
+    pin = one("pin", lambda text: quantities.word(text, PINS), "auto")
+    pin_dir = one("pin_dir", _path, "")
     otlp = otel.read(environment)
     faults += otlp.faults
     if faults:
@@ -164,6 +169,7 @@ def load(
         spool_dir,
         spool_limit,
         ring_size,
+        None if pin == "off" else pin_dir,
         burst,
         otlp.logs,
         otlp.metrics,

@@ -1,4 +1,4 @@
-"""What all rooms' tests share: the real Collector, and the rule that nothing real is skipped.
+"""What all rooms' tests share: a real Collector, an agent, a signal; and nothing real is skipped.
 
 With KILLSNOOP_REQUIRE_KERNEL=1 in the environment (as .ci/run sets it) a test marked `kernel`,
 `collector` or `image` that is skipped or expected to fail is a failure: a green run there means
@@ -7,14 +7,22 @@ that the real kernel, Collector and image were used.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from real_collector import REPOSITORY, Collector
 from running_agent import RunningAgent
+
+# Real-time ones that systemd has no meaning for, nor our other tests.
+_CANDIDATES = (51, 52, 53, 59, 41, 42, 43, 44, 46)
+
 
 REAL_THINGS = ("kernel", "collector", "image")
 
@@ -82,3 +90,20 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAgent]:
     one = RunningAgent(tmp_path_factory.mktemp("agent"))
     yield one
     one.end()
+
+
+@pytest.fixture
+def own_number() -> Iterator[int]:
+    """A signal number that no other run of these tests uses meanwhile, nor any usual program.
+
+    So the counters by number are those of the test's own workload.
+    """
+    with contextlib.ExitStack() as opened:
+        for number in _CANDIDATES:
+            path = Path(tempfile.gettempdir(), f"killsnoop-tests-number-{number}")
+            file = opened.enter_context(path.open("a"))
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield number
+                return
+        raise AssertionError("every number is taken by another run")

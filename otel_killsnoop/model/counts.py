@@ -28,6 +28,7 @@ class KernelCounts:
     recursion_misses: times the kernel skipped a program, by program name.
     lost_between: boot ns of the first and last loss since it was last told, by reason:
     ``ring_full``, ``ring_short``, ``lives``, ``attempts``.
+    unread: signals of an agent before this one, in a ring of a form that this one cannot read.
     """
 
     generated: tuple[int, ...] = (0,) * NUMBERS
@@ -39,6 +40,12 @@ class KernelCounts:
     recursion_misses: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
     lost_between: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unread: int = 0
+
+    @property
+    def by_number(self) -> tuple[tuple[int, ...], ...]:
+        """The first five, in their order."""
+        return self.generated, self.filtered, self.folded, self.lost, self.submitted
 
     def losses(self) -> dict[str, int]:
         """What was lost between the kernel's events and the ring, by reason."""
@@ -49,6 +56,7 @@ class KernelCounts:
             "skipped": misses.get("signal", 0),
             "attempts": lost.get("attempt", 0) + misses.get("attempt", 0),
             "lives": sum(lost.get(name, 0) + misses.get(name, 0) for name in LIVES),
+            "unread": self.unread,
         }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 
 from otel_killsnoop.processes import patterns as patterns_file
 from otel_killsnoop.processes.cgroups import Cgroups
@@ -59,8 +60,13 @@ class Host:
         found = self._cgroups.of(identity, 0)
         return None if found is None else found.path
 
-    def seed(self) -> int:
-        """Read all of /proc into the table; the number of processes read."""
+    def seed(self, ran: Callable[[int], Collection[tuple[int, int]]] = lambda until: ()) -> int:
+        """Read all of /proc into the table; the number of processes read.
+
+        ran: who ran a new program up to this time (boot ns), which no event has told yet; it is
+        asked after /proc, see ``Table.seed``.
+        """
         listing = self.snapshot.take()
-        self.table.seed(*listing)
+        later = ran(time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+        self.table.seed(*listing, later)
         return len(listing.entries)

@@ -45,6 +45,7 @@ class Registry:
         self.nested: dict[tuple[int, int], Node] = {}  # the newest by (namespace, number there)
         self._older: dict[tuple[int, int], Node] = {}  # earlier ones of a reused number
         self._graves = Graves(lambda node: self.latest.get(node.pid) is node and lingers(node.pid))
+        self._late: list[tuple[int, Node]] = []  # alive, with the birth of the next of its number
         self._max_entries = max_entries
         self._max_bytes = max_bytes
 
@@ -68,10 +69,17 @@ class Registry:
     def add(self, node: Node, parent: Node | None) -> None:
         """Hold a new node; an older process of its number is dead, whatever was heard of it."""
         former = self.latest.pop(node.pid, None)  # popped, so that the dict stays in order of age
-        if former is not None:
-            self._older[former.pid, former.start] = former
-            self.die(former, node.start)
-        self.latest[node.pid] = node
+        if former is not None and former.start > node.start:
+            # Of a process that is gone by now there are still records to come, and /proc has shown
+            # already whose number it is today. It dies by its own record, or at that one's birth.
+            self._older[node.pid, node.start] = node
+            self._late.append((former.start, node))
+            self.latest[node.pid] = former
+        else:
+            if former is not None:
+                self._older[former.pid, former.start] = former
+                self.die(former, node.start)
+            self.latest[node.pid] = node
         image = node.image
         if image.holders == 0:
             self.bytes += image.size
@@ -150,6 +158,11 @@ class Registry:
 
     def sweep(self, now: int) -> None:
         """Let go of whom no record can name any more, and keep the bounds."""
+        if self._late:
+            for born, node in self._late:
+                if born <= now:
+                    self.die(node, born)
+            self._late = [(born, node) for born, node in self._late if born > now]
         for node in self._graves.due(now):
             self._bury(node)
         if self.is_full:

@@ -32,12 +32,20 @@ class Seeding:
     ) -> None:
         self.partial = 0
         self.parent: Callable[[int, int], tuple[int, int] | None] = lambda pid, start: None
+        self._later: frozenset[tuple[int, int]] = frozenset()
         self._registry = registry
         self._look_up = look_up
         self._place_of_path = place_of_path
 
-    def seed(self, entries: Iterable[Entry], began: int, pids: Collection[int]) -> None:
+    def seed(
+        self,
+        entries: Iterable[Entry],
+        began: int,
+        pids: Collection[int],
+        later: Collection[tuple[int, int]] = (),
+    ) -> None:
         """See ``Table.seed``."""
+        self._later = frozenset((pid, start // TICK) for pid, start in later)
         listed = sorted(entries, key=lambda entry: (entry.ticks, entry.pid))
         fresh = [node for entry in listed if (node := self._enter(entry)) is not None]
         for node in fresh:
@@ -84,12 +92,16 @@ class Seeding:
         known = self._registry.latest.get(entry.pid)
         if known is not None:
             tick = known.start // TICK
-            if tick == entry.ticks and known.known_from == "partial":
+            later = (entry.pid, entry.ticks) in self._later
+            if tick == entry.ticks and known.known_from == "partial" and not later:
                 self._complete(known, entry)
             if tick >= entry.ticks:
                 return None
-        image = Image(entry.path, entry.args, entry.args_count, entry.args_cut)
-        node = Node(entry.pid, entry.ticks * TICK, False, entry.ppid, image, entry.comm, "procfs")
+        image, comm, known_from = _UNKNOWN, b"", "partial"
+        if (entry.pid, entry.ticks) not in self._later:
+            image = Image(entry.path, entry.args, entry.args_count, entry.args_cut)
+            comm, known_from = entry.comm, "procfs"
+        node = Node(entry.pid, entry.ticks * TICK, False, entry.ppid, image, comm, known_from)
         self._fill(node, entry)
         node.levels = entry.levels
         self._registry.add(node, None)

@@ -68,14 +68,22 @@ class Table:
             learn,
         )
 
-    def seed(self, entries: Iterable[Entry], began: int = 0, pids: Collection[int] = ()) -> None:
+    def seed(
+        self,
+        entries: Iterable[Entry],
+        began: int = 0,
+        pids: Collection[int] = (),
+        later: Collection[tuple[int, int]] = (),
+    ) -> None:
         """Learn what a listing of /proc says and no event has said already.
 
         began: boot ns when the listing was begun.  pids: all that were in it, also those that
         could not be read. A process that is older than ``began`` and whose pid is not among
         ``pids`` is taken for dead (its exit record was lost), unless there are none at all.
+        later: (pid, start) of those whose programs /proc shows, but whose exec records are still
+        to come, with others before them: till then it is not known what they ran.
         """
-        self._seeding.seed(entries, began, pids)
+        self._seeding.seed(entries, began, pids, later)
         self._registry.sweep(self._joining.now)
 
     def counts(self) -> TableCounts:

@@ -54,6 +54,7 @@ LOSSES = {
     "skipped": "the kernel skipped our program, which was running on that CPU already",
     "attempts": "a refused call or signal 0 found little or no room",
     "lives": "no signal but a fork, exec or exit found no room: trees of then may be incomplete",
+    "unread": "an agent of another version left them in a ring that this one cannot read",
     "undecodable": "the kernel's record could not be understood",
     "unspooled": "the spool could not be written",
     "evicted": "the spool was full, and the oldest made room",

@@ -39,8 +39,8 @@ class Attempts:
     def attach(
         self,
         wish: str,
-        programs: dict[str, list[int]],
-        links: list[int],
+        programs: dict[str, int],
+        links: dict[str, int],
         opened: contextlib.ExitStack,
     ) -> str:
         """Attach as wished (``off``, ``auto``, ``on``); returns ``off``, ``fexit``, ``sys_exit``.
@@ -62,35 +62,31 @@ class Attempts:
             bpf.TRACE_RAW_TP if self._direct else 0,
         )
         opened.callback(os.close, descriptor)
-        programs["attempt"] = [descriptor]
-        links.append(link(descriptor, TRACEPOINTS["attempt"], self._direct))
+        programs["attempt"] = descriptor
+        links["attempt"] = link(descriptor, TRACEPOINTS["attempt"], self._direct)
         return "sys_exit"
 
     def _by_function(
-        self,
-        programs: dict[str, list[int]],
-        links: list[int],
-        opened: contextlib.ExitStack,
+        self, programs: dict[str, int], links: dict[str, int], opened: contextlib.ExitStack
     ) -> bool:
         """Whether a program hangs on every function that there is; else on none."""
         code = self._product.programs["on_attempt"].filled(self._values)
-        made: list[int] = []
-        loaded: list[int] = []
-        for name in FUNCTIONS:
-            if name not in self._known:
-                continue
-            try:
-                descriptor = bpf.load_program(
-                    bpf.TRACING, code, "killsnoop_try", self._known[name], bpf.TRACE_FEXIT
-                )
-                loaded.append(descriptor)
-                made.append(bpf.attach(descriptor))
-            except (OSError, HostError):
-                for one in loaded + made:
-                    os.close(one)
-                return False
-        for one in loaded:
-            opened.callback(os.close, one)
-        programs["attempt"] = loaded
-        links += made
+        with contextlib.ExitStack() as held:
+            made: dict[str, tuple[int, int]] = {}
+            for name in FUNCTIONS:
+                if name not in self._known:
+                    continue
+                try:
+                    program = bpf.load_program(
+                        bpf.TRACING, code, "killsnoop_try", self._known[name], bpf.TRACE_FEXIT
+                    )
+                    held.callback(os.close, program)
+                    made[name] = (program, bpf.attach(program))
+                except (OSError, HostError):
+                    for _, attached in made.values():
+                        os.close(attached)
+                    return False
+            for name, (program, attached) in made.items():
+                programs[name], links[name] = program, attached
+            opened.enter_context(held.pop_all())
         return bool(made)

@@ -49,7 +49,8 @@ def _number() -> int:
     return found
 
 
-def _bpf(command: int, attributes: bytes) -> int:
+def call(command: int, attributes: bytes) -> int:
+    """bpf(2) by the number of a command, for `objects`."""
     return _call(command, ctypes.create_string_buffer(attributes, len(attributes)))
 
 
@@ -77,14 +78,14 @@ def create_map(
     """A descriptor of a new map. inner: of ARRAY_OF_MAPS, a map such as it is to hold."""
     called = name.encode()[:15].ljust(16, b"\0")
     attributes = _MAP_ATTR.pack(kind, key_size, value_size, entries, flags, inner, 0, called)
-    return _bpf(_MAP_CREATE, attributes)
+    return call(_MAP_CREATE, attributes)
 
 
 def update(descriptor: int, key: bytes, value: bytes) -> None:
     """Put an element into a map."""
     of_key = ctypes.create_string_buffer(key, len(key))
     of_value = ctypes.create_string_buffer(value, len(value))
-    _bpf(
+    call(
         _MAP_UPDATE,
         _UPDATE_ATTR.pack(descriptor, ctypes.addressof(of_key), ctypes.addressof(of_value), 0),
     )
@@ -194,18 +195,18 @@ def _load(
         *(0,) * 7,
         attach_btf_id,
     )
-    return _bpf(_PROG_LOAD, attributes)
+    return call(_PROG_LOAD, attributes)
 
 
 def attach(program: int, tracepoint: str = "") -> int:
     """A descriptor of the link; without a name for a program of type TRACING."""
     name = ctypes.create_string_buffer(tracepoint.encode())
     place = ctypes.addressof(name) if tracepoint else 0
-    return _bpf(_RAW_TRACEPOINT_OPEN, _OPEN_ATTR.pack(place, program))
+    return call(_RAW_TRACEPOINT_OPEN, _OPEN_ATTR.pack(place, program))
 
 
 def recursion_misses(program: int) -> int:
     """How often the kernel skipped a program because it was running already; 0 before 5.12."""
     info = ctypes.create_string_buffer(_INFO_BYTES)
-    _bpf(_INFO, _INFO_ATTR.pack(program, len(info), ctypes.addressof(info)))
+    call(_INFO, _INFO_ATTR.pack(program, len(info), ctypes.addressof(info)))
     return int.from_bytes(info.raw[_RECURSION_MISSES : _RECURSION_MISSES + 8], "little")

@@ -7,12 +7,12 @@ copy between two reads of the same even number adds up.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from struct import Struct
 
 from otel_killsnoop.errors import KernelError
-from otel_killsnoop.model import NUMBERS
+from otel_killsnoop.model import NUMBERS, KernelCounts
 
 ALL_NUMBERS = Struct(f"<Q40x{5 * NUMBERS}QQ6Q")  # struct killsnoop_counts
 TABLE = Struct("<QQQQ3Q8x")  # struct killsnoop_table_counts
@@ -113,3 +113,37 @@ def _span(spans: Sequence[tuple[int, ...]], turn: int) -> Span:
     known = [one for one in spans if one[1]]
     fresh = [one for one in known if one[0] == turn] or known
     return min((one[1] for one in fresh), default=0), max((one[2] for one in fresh), default=0)
+
+
+def added(one: KernelCounts, other: KernelCounts) -> KernelCounts:
+    """What both counted."""
+    sums = [
+        tuple(a + b for a, b in zip(*pair, strict=True))
+        for pair in zip(one.by_number, other.by_number, strict=True)
+    ]
+    generated, filtered, folded, lost, submitted = sums
+    return KernelCounts(
+        generated,
+        filtered,
+        folded,
+        lost,
+        submitted,
+        table_lost=_joined(one.table_lost, other.table_lost),
+        recursion_misses=_joined(one.recursion_misses, other.recursion_misses),
+        refused=one.refused + other.refused,
+        lost_between=_spanned(one.lost_between, other.lost_between),
+        unread=one.unread + other.unread,
+    )
+
+
+def _joined(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in (*one, *other)}
+
+
+def _spanned(one: Mapping[str, Span], other: Mapping[str, Span]) -> dict[str, Span]:
+    """From the first to the last of both; (0, 0) where neither says."""
+    found = {}
+    for name in (*one, *other):
+        known = [span for span in (one.get(name), other.get(name)) if span and span[1]]
+        found[name] = (min(known)[0], max(span[1] for span in known)) if known else (0, 0)
+    return found

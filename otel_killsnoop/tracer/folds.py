@@ -8,7 +8,7 @@ what was read is safe. Deleting from a map in use would lose counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from otel_killsnoop.tracer import bpf, contract
@@ -33,7 +33,9 @@ class Fold(NamedTuple):
 class Folds:
     """The two maps. descriptors: of both.  turns: with the epoch.  folded: counted so far.
 
-    settle: as ``settling.settler`` has it.
+    settle: as ``settling.settler`` has it.  made_at: boot ns when they were made.
+    looks: to be taken at what may be in them already, True for one after a turn: (False,) where an
+    agent was killed, and (False, True) where nothing counts in them any more.
     """
 
     def __init__(
@@ -42,45 +44,57 @@ class Folds:
         turns: Turns,
         folded: Callable[[], int],
         settle: Callable[[], None],
+        made_at: int,
+        looks: Iterable[bool] = (),
     ) -> None:
         self._descriptors = descriptors
         self._turns = turns
         self._folded = folded
         self._settle = settle
+        self._base = made_at >> 10  # it takes longer than 1 us to turn, so none comes twice
+        self._looks = list(looks)
         self._seen = 0
         self._turned = time.monotonic()
         self._rests = descriptors[0]
         self._resting: list[bytes] | None = None  # keys that were read and not deleted yet
-        self._unread: set[int] = set()  # maps that rested and could not be read
 
     @property
     def unsafe(self) -> bool:
         """Whether repeats were read that `forget` has not been told of."""
         return self._resting is not None
 
-    def take(self, now: int, due: bool = False) -> list[Fold]:
-        """Turn the epoch if something was folded, and read what was. now: boot ns.
+    @property
+    def owed(self) -> bool:
+        """Whether there may be some that an agent before this one left, or that were not read."""
+        return bool(self._looks)
+
+    def take(self, due: bool = False) -> list[Fold]:
+        """Turn the epoch if something was folded, and read what was.
 
         due: turn it in any case: the map in use may have little room left for other kinds.
 
         Call `forget` once what was read is safe; until then there is nothing to take. OSError
-        when the kernel does not hand it out: nothing is lost, the next call but one reads it.
+        when the kernel does not hand it out: nothing is lost, the next call reads it.
         """
         folded = self._folded()
-        due = due or bool(self._unread) or time.monotonic() > self._turned + CLEAN
+        due = due or self.owed or time.monotonic() > self._turned + CLEAN
         if self.unsafe or (folded == self._seen and not due):
             return []
-        rests = self._descriptors[self._turns.used]
-        self._turns.switch()
-        self._unread.add(rests)
-        self._settle()
+        turned = not self.owed or self._looks[0]
+        if turned:
+            self._turns.switch()
+            self._looks[:1] = [False]  # what is not read now is at the next call
+        epoch = self._turns.epoch - 1
+        rests = self._descriptors[epoch & 1]
+        self._settle()  # who was killed may have turned it without
         found = bpf.entries(rests, KEY.size, FOLD.size, ENTRIES)
-        self._unread.discard(rests)
-        self._seen = folded
+        del self._looks[0]
+        if turned:
+            self._seen = folded
         self._turned = time.monotonic()
         self._rests = rests
         self._resting = [key for key, _ in found]
-        base = MARK | (now >> 10 & (1 << 50) - 1) << _PLACES
+        base = MARK | (self._base + epoch & (1 << 50) - 1) << _PLACES
         # By key, so that the same entries get the same sequences whoever reads them.
         counted = sorted((key, FOLD.unpack(value)) for key, value in found)
         return [

@@ -1,4 +1,5 @@
-"""From the build product to a running tracer: maps, programs, attachments, the mapped ring.
+"""From the build product to a running tracer: what another agent left is adopted, or its place
+taken, or else all is made anew.
 
 tp_btf first; where the kernel has not what that needs, the same program as raw tracepoints.
 """
@@ -8,102 +9,75 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from otel_killsnoop.errors import KernelError
-from otel_killsnoop.model import KernelCounts
-from otel_killsnoop.tracer import (
-    attempts,
-    bpf,
-    counters,
-    folds,
-    layout,
-    maps,
-    program,
-    settling,
-    symbols,
-)
+from otel_killsnoop.errors import KernelError, PinError, PinsTaken
+from otel_killsnoop.tracer import attempts, bpf, layout, maps, program, symbols
+from otel_killsnoop.tracer.attached import Tracer, boot_ns
+from otel_killsnoop.tracer.generation import Generation, opened
 from otel_killsnoop.tracer.members import TRACEPOINTS
 from otel_killsnoop.tracer.options import Options
-from otel_killsnoop.tracer.ring import Ring, map_ring
-from otel_killsnoop.tracer.tally import Tally
-from otel_killsnoop.tracer.turns import Turns
+
+__all__ = ["Options", "Tracer", "attach", "v1_controller"]
 
 # Forks, execs and exits first: what a signal names should be known before it.
 _ORDER = ("cgroup", "fork", "exec", "exit", "oom", "signal")
 
 
-@dataclass(slots=True)
-class Tracer:
-    """A loaded program. mode: ``tp_btf`` or ``raw_tp``.  made_at: boot ns when the ring was made.
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be loaded. values: of every symbol but the maps.  direct: whether as tp_btf."""
 
-    features: what this kernel lets the program tell, by name.  attempts: ``off``, or by what
-    refused calls are seen: ``fexit`` or ``sys_exit``.  fell_back: why it is raw_tp, if it is.
-    """
+    product: program.Product
+    known: Mapping[str, int]
+    values: Mapping[str, int]
+    options: Options
+    direct: bool
 
-    ring: Ring
-    folds: folds.Folds
-    made_at: int
-    mode: str
-    features: dict[str, bool]
-    attempts: str
-    _tally: Tally
-    _settle: Callable[[], None]
-    _signal: int
-    _links: list[int]
-    _held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    fell_back: str = ""
+    def code(self, name: str, mode: str) -> bytes:
+        """The instructions of a program of that name, every map's descriptor being 0."""
+        event = name if name in TRACEPOINTS else "attempt"
+        one = self.product.programs[f"on_{event}" if mode == "tp_btf" else f"on_{event}_raw"]
+        return one.filled({**dict.fromkeys(maps.wanted(self.options), 0), **self.values})
 
-    def counts(self) -> KernelCounts:
-        """Everything counted up to now; exact for each CPU, and after `detach` for all."""
-        return self._tally.counts()
-
-    def told(self) -> None:
-        """What was lost so far is told: `counts` says when what is lost from here on was lost."""
-        self._tally.told()
-
-    def answers(self) -> bool:
-        """Whether the kernel lets this process, as it is now, ask for what the tracer holds.
-
-        Before Linux 5.19 it may want CAP_BPF for that, later only for what is made.
-        """
-        try:
-            bpf.recursion_misses(self._signal)
-        except PermissionError:
-            return False
-        except OSError:
-            return True  # it has an answer, if not this one
-        return True
-
-    def detach(self) -> None:
-        """No event from here on: when this returns, the last record is in the ring."""
-        _close_all(self._links)
-        self._settle()
-
-    def close(self) -> None:
-        """Detach and let go of everything; what is in the ring is gone."""
-        if self._links:
-            self.detach()
-        self._held.close()
-
-
-def _close_all(descriptors: list[int]) -> None:
-    while descriptors:
-        os.close(descriptors.pop())
+    def features(self) -> dict[str, bool]:
+        """As of `Tracer`."""
+        return {
+            "call": bool(self.values["set_pt_regs"]),
+            "32-bit calls": bool(self.values["set_compat"]),
+            "cgroup v1": bool(self.values["set_cgroup_v1"]),
+        }
 
 
 def attach(options: Options) -> Tracer:
-    """Load and attach. `HostError` when this host, as it is, cannot do it."""
-    product = program.load()
+    """Load and attach. `HostError` when this host, as it is, cannot do it, or another agent does.
+
+    With a directory for pins that cannot be used, without them.
+    """
+    plan = _plan(options)
+    with contextlib.suppress(ValueError, OSError):
+        # Before Linux 5.11 maps count against it; from then on a refused raise is no fault.
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    if options.pin_dir is None:
+        return Tracer(_load(plan), plan.features())
+    from otel_killsnoop.tracer import succeed  # only for pins
+
+    try:
+        return succeed.attach(plan, options.pin_dir, _load)
+    except PinsTaken:
+        raise
+    except PinError as error:
+        return Tracer(_load(plan), plan.features(), pinning=f"off: {error}")
+
+
+def _plan(options: Options) -> Plan:
     known = layout.of_kernel(options.cache)
-    controller = v1_controller(options.root)
     wishes = symbols.Wishes(
         options.recorded,
         options.ignored,
-        controller,
+        v1_controller(options.root),
         options.zero,
         options.ring_size,
         options.burst,
@@ -113,93 +87,49 @@ def attach(options: Options) -> Tracer:
         options.target_comms,
     )
     values = symbols.values(known, wishes, os.uname().machine)
-    with contextlib.suppress(ValueError, OSError):
-        # Before Linux 5.11 maps count against it; from then on a refused raise is no fault.
-        resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY,) * 2)
+    return Plan(program.load(), known, values, options, options.direct and symbols.is_direct(known))
+
+
+def _load(plan: Plan) -> Generation:
     why = "its BTF has not all that they need"
-    if options.direct and symbols.is_direct(known):
+    if plan.direct:
         try:
-            return _attach(product, known, values, options, True)
+            return _attach(plan, True)
         except KernelError as error:
             why = str(error)
-    tracer = _attach(product, known, values, options, False)
-    if options.direct:
-        tracer.fell_back = f"programs of type tp_btf are not to be had on this kernel: {why}"
-    return tracer
+    loaded = _attach(plan, False)
+    if plan.options.direct:
+        loaded.fell_back = f"programs of type tp_btf are not to be had on this kernel: {why}"
+    return loaded
 
 
-def _attach(
-    product: program.Product,
-    known: dict[str, int],
-    values: dict[str, int],
-    options: Options,
-    direct: bool,
-) -> Tracer:
-    with contextlib.ExitStack() as opened:
-        made = maps.make(options, opened)
-        made_at = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        programs: dict[str, list[int]] = {}
-        links: list[int] = []
+def _attach(plan: Plan, direct: bool) -> Generation:
+    known, options = plan.known, plan.options
+    with contextlib.ExitStack() as held:
+        made = maps.make(options, held)
+        made_at = boot_ns()
+        programs: dict[str, int] = {}
+        values = {**plan.values, **made}
         for event in _ORDER:
-            one = product.programs[f"on_{event}" if direct else f"on_{event}_raw"]
-            descriptor = bpf.load_program(
+            one = plan.product.programs[f"on_{event}" if direct else f"on_{event}_raw"]
+            programs[event] = bpf.load_program(
                 bpf.TRACING if direct else bpf.RAW_TRACEPOINT,
-                one.filled(values | made),
+                one.filled(values),
                 f"killsnoop_{event}",
                 known[f"at_{event}"] if direct else 0,
                 bpf.TRACE_RAW_TP if direct else 0,
             )
-            opened.callback(os.close, descriptor)
-            programs[event] = [descriptor]
-        cpus = counters.possible_cpus()
-        opened.callback(_close_all, links)
-        try:
-            turns = Turns(maps.writable(made["map_epoch"]))
-            opened.callback(turns.close)
-            by_number = maps.elements(made["map_counts"], counters.ALL_NUMBERS, cpus)
-            opened.callback(by_number.close)
-            table = maps.elements(
-                made["map_table_counts"], counters.TABLE, cpus * len(counters.TABLE_PROGRAMS)
-            )
-            opened.callback(table.close)
-            tally = Tally(by_number, table, turns, programs)
-            settle = settling.settler(opened)
-            fence = {} if os.uname().machine == "x86_64" else {"fence": settling.fence}
-            ring = map_ring(made["map_ring"], options.ring_size, **fence)
-            opened.callback(ring.close)
-            folded = folds.Folds(
-                (made["map_fold0"], made["map_fold1"]),
-                turns,
-                tally.folded,
-                settle,
-            )
-        except OSError as error:
-            what = f"cannot map the ring and the counters, {error.strerror}"
-            raise KernelError(what, f"{options.ring_size} bytes", "lower --ring-size") from error
+            held.callback(os.close, programs[event])
+        loaded = opened(made_at, made, programs, options.ring_size, (), held)
+        held.callback(loaded.detach)
         for event in _ORDER:
-            links.append(attempts.link(programs[event][0], TRACEPOINTS[event], direct))
-        features = {
-            "call": bool(values["set_pt_regs"]),
-            "32-bit calls": bool(values["set_compat"]),
-            "cgroup v1": bool(values["set_cgroup_v1"]),
-        }
-        mode = "tp_btf" if direct else "raw_tp"
-        way = attempts.Attempts(product, known, values | made, direct)
-        seen_by = way.attach(options.attempts, programs, links, opened)
-        tracer = Tracer(
-            ring,
-            folded,
-            made_at,
-            mode,
-            features,
-            seen_by,
-            tally,
-            settle,
-            programs["signal"][0],
-            links,
-        )
-        tracer._held = opened.pop_all()
-        return tracer
+            loaded.links[event] = attempts.link(programs[event], TRACEPOINTS[event], direct)
+        loaded.mode = "tp_btf" if direct else "raw_tp"
+        way = attempts.Attempts(plan.product, known, values, direct)
+        loaded.attempts = way.attach(options.attempts, programs, loaded.links, held)
+        loaded.maps = made
+        loaded.held = held.pop_all()
+        return loaded
 
 
 def v1_controller(root: str) -> str | None:

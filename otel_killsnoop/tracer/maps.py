@@ -6,21 +6,23 @@ import contextlib
 import errno
 import mmap
 import os
+from collections.abc import Mapping
 from struct import Struct
 
 from otel_killsnoop.errors import HostError, KernelError, PrivilegeError
-from otel_killsnoop.tracer import bpf, counters, folds, symbols, turns
+from otel_killsnoop.tracer import bpf, counters, folds, notes, symbols, turns
 from otel_killsnoop.tracer.options import Options
 
+NOTES = "map_notes"  # no program's: what one agent leaves for the next
 _EXEC_BYTES = 32768  # what a per-CPU value holds at most; an exec record needs less
 _COMMS = 4096
 
 
-def make(options: Options, opened: contextlib.ExitStack) -> dict[str, int]:
-    """The descriptors by symbol, closed with ``opened``. `HostError` when one cannot be made."""
+def wanted(options: Options) -> dict[str, tuple[int, int, int, int, int]]:
+    """By symbol: kind, size of a key and of a value, entries, flags."""
     cpus = counters.possible_cpus()
     table = cpus * len(counters.TABLE_PROGRAMS)
-    wanted = {
+    made = {
         "map_ring": (bpf.RINGBUF, 0, 0, options.ring_size, 0),
         "map_counts": (bpf.ARRAY, 4, counters.ALL_NUMBERS.size, cpus, bpf.MMAPABLE),
         "map_table_counts": (bpf.ARRAY, 4, counters.TABLE.size, table, bpf.MMAPABLE),
@@ -30,8 +32,15 @@ def make(options: Options, opened: contextlib.ExitStack) -> dict[str, int]:
         "map_fold0": (bpf.HASH, folds.KEY.size, folds.FOLD.size, folds.ENTRIES, 0),
         "map_fold1": (bpf.HASH, folds.KEY.size, folds.FOLD.size, folds.ENTRIES, 0),
     }
+    if options.pin_dir is not None:
+        made[NOTES] = (bpf.ARRAY, 4, notes.BYTES, 1, bpf.MMAPABLE)
+    return made
+
+
+def make(options: Options, opened: contextlib.ExitStack) -> dict[str, int]:
+    """The descriptors by symbol, closed with ``opened``. `HostError` when one cannot be made."""
     made = {}
-    for name, (kind, key, value, entries, flags) in wanted.items():
+    for name, (kind, key, value, entries, flags) in wanted(options).items():
         try:
             made[name] = bpf.create_map(kind, key, value, entries, flags, name)
         except OSError as error:
@@ -57,9 +66,16 @@ def _refused(name: str, options: Options, error: OSError) -> HostError:
     return KernelError(what, f"{options.ring_size} bytes of ring", cure)
 
 
-def writable(descriptor: int) -> mmap.mmap:
-    """A mapped array of at most a page, to be written to. OSError if it cannot be mapped."""
-    return mmap.mmap(descriptor, mmap.PAGESIZE, mmap.MAP_SHARED)
+def writable(descriptor: int, size: int = mmap.PAGESIZE) -> mmap.mmap:
+    """A mapped array of at most so many bytes, to be written to. OSError if it cannot be mapped."""
+    return mmap.mmap(descriptor, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE, mmap.MAP_SHARED)
+
+
+def notes_of(made: Mapping[str, int]) -> notes.Notes:
+    """Those of these maps, or if they have none, in memory of our own."""
+    if NOTES in made:
+        return notes.Notes(writable(made[NOTES], notes.BYTES))
+    return notes.Notes(mmap.mmap(-1, notes.BYTES))
 
 
 def elements(descriptor: int, layout_of: Struct, count: int) -> counters.Elements:

@@ -17,6 +17,7 @@ class Options:
     zero: whether attempts with signal 0 are recorded.  burst: repeats a second that are recorded
     before they are counted instead, 0 to record all.  direct: False to use raw tracepoints
     although tp_btf is to be had.
+    pin_dir: where what outlives this process is pinned, None for nothing.
     """
 
     recorded: frozenset[int] = frozenset(range(1, 65))
@@ -32,3 +33,4 @@ class Options:
     zero: bool = False
     burst: int = 0
     direct: bool = True
+    pin_dir: str | None = None

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from otel_killsnoop.model import LIVES, KernelCounts
 from otel_killsnoop.tracer import bpf, counters
+from otel_killsnoop.tracer.members import TRACEPOINTS
 from otel_killsnoop.tracer.turns import Turns
 
 
 class Tally:
     """by_number, table: the program's counters.  turns: says what was told of losses.
 
-    programs: descriptors of each program by its name, all that do the same under one.
+    programs: descriptors by name; one that is no tracepoint's is a function's, and sees attempts.
     """
 
     def __init__(
@@ -21,7 +22,7 @@ class Tally:
         by_number: counters.Elements,
         table: counters.Elements,
         turns: Turns,
-        programs: Mapping[str, Sequence[int]],
+        programs: Mapping[str, int],
     ) -> None:
         self._by_number = by_number
         self._table = table
@@ -59,9 +60,10 @@ class Tally:
         self._turns.next()
 
     def _misses(self) -> dict[str, int]:
-        found = {}
-        for name, descriptors in self._programs.items():
+        found: dict[str, int] = {}
+        for name, descriptor in self._programs.items():
+            event = name if name in TRACEPOINTS else "attempt"
             # A kernel that does not tell: what it did not count is not made up.
             with contextlib.suppress(OSError):
-                found[name] = sum(map(bpf.recursion_misses, descriptors))
+                found[event] = found.get(event, 0) + bpf.recursion_misses(descriptor)
         return found

@@ -18,12 +18,12 @@ class Turns:
         self._words = self._view[:BYTES].cast("Q")
 
     @property
-    def used(self) -> int:
-        """Which of the two maps of repeats, 0 or 1, the program counts in."""
-        return self._words[0] & 1
+    def epoch(self) -> int:
+        """Its lowest bit says which of the two maps of repeats the program counts in."""
+        return self._words[0]
 
     def switch(self) -> None:
-        """Have the program count in the other map; one that runs now may still use this one."""
+        """Have the program count in the other map; one that runs now may still use the first."""
         self._words[0] = self._words[0] + 1
 
     @property

@@ -1,4 +1,4 @@
-"""The figures: python tests/bench [kernel] [attempts] [agent] [start] [memory]
+"""The figures: python tests/bench [kernel] [attempts] [agent] [start] [pins] [memory]
 
 Prints one plain table a subject; without names all of them, in about five minutes. Rounds are
 interleaved (A B C A B C ...), so what disturbs the machine disturbs all rows alike. Needs root.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-SUBJECTS = ("kernel", "attempts", "agent", "start", "memory")
+SUBJECTS = ("kernel", "attempts", "agent", "start", "pins", "memory")
 ROUNDS = 5
 
 

@@ -33,6 +33,7 @@ class Live:
         self._environment |= {
             "OTEL_EXPORTER_OTLP_ENDPOINT": url,
             "KILLSNOOP_PRINT": "none",
+            "KILLSNOOP_PIN": "off",
             **environment,
         }
         # The shell replaces itself, so that all the agent's pages are charged to the cgroup.

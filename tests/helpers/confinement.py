@@ -4,7 +4,7 @@ By another user with the unit's capabilities, on a file system that is read-only
 directories, under a filter of the unit's system calls. As a program, in a mount namespace of its
 own, it does what only root can:
 
-    confinement.py PLACE PROGRAM [ARG...]   # all read-only but PLACE/state and PLACE/cache
+    confinement.py PLACE PROGRAM [ARG...]   # all read-only but PLACE/state, PLACE/cache, PLACE/pins
 
 Tests get it by `Confinement`.
 """
@@ -14,7 +14,9 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,7 +43,9 @@ class Confinement:
     def __init__(self, top: Path, packages: Path) -> None:
         self._top = top
         self.spool = top / "state"
+        self.pins = top / "pins"
         settings = unit()
+        self._prepare(settings)
         for directory in ("state", "cache", "packages"):
             (top / directory).mkdir(mode=0o700)
             os.chown(top / directory, USER, USER)
@@ -54,6 +58,7 @@ class Confinement:
             "PYTHONPATH": f"{top}:{top / 'packages'}",
             "KILLSNOOP_SPOOL_DIR": str(self.spool),
             "CACHE_DIRECTORY": str(top / "cache"),
+            "KILLSNOOP_PIN_DIR": str(self.pins),
         }
         self.inside = [
             *("unshare", "--mount", "--propagation=private", self.python),
@@ -67,6 +72,17 @@ class Confinement:
             *(*self.inside, self.python, "-B", "-c"),
             "from otel_killsnoop.cli import main; main()",
         ]
+
+    def _prepare(self, settings: dict[str, str]) -> None:
+        """Run the unit's ExecStartPre, for this place and this user."""
+        program, option, script = shlex.split(settings["ExecStartPre"].lstrip("-+"))
+        script = script.replace(settings["ReadWritePaths"].lstrip("-"), str(self.pins))
+        own = f"{settings['User']}:{settings['Group']}"
+        subprocess.run([program, option, script.replace(own, f"{USER}:{USER}")], check=True)
+
+    def end(self) -> None:
+        """Take the mount of the pins away, and with it what is pinned."""
+        subprocess.run(["umount", self.pins], check=True)
 
 
 def shut(place: str, packages: str) -> None:
@@ -91,6 +107,8 @@ def shut(place: str, packages: str) -> None:
     change("/", _RDONLY, 0, _AT_RECURSIVE)
     for name in ("state", "cache"):
         change(f"{place}/{name}", 0, _RDONLY, 0)
+    if os.path.ismount(f"{place}/pins"):
+        change(f"{place}/pins", 0, _RDONLY, 0)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,8 @@ class RunningAgent:
                     "KILLSNOOP_SPOOL_DIR": str(self.spool),
                     # Each signal by itself, unless a test is about repeats.
                     "KILLSNOOP_FOLD_BURST": "0",
+                    # Several run side by side; and what one leaves is not the next test's.
+                    "KILLSNOOP_PIN": "off",
                     **environment,
                 },
                 stdin=subprocess.DEVNULL,

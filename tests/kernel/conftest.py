@@ -1,38 +1,14 @@
-"""What tests on the real kernel share: a signal of their own, an agent, and who is signalled."""
+"""What tests on the real kernel share: an agent, and who is signalled."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from real_processes import Subject
 from running_agent import RunningAgent
 from watching import SELECT
-
-# Real-time ones that systemd has no meaning for, nor our other tests.
-_CANDIDATES = (51, 52, 53, 59, 41, 42, 43, 44, 46)
-
-
-@pytest.fixture
-def own_number() -> Iterator[int]:
-    """A signal number that no other run of these tests uses meanwhile, nor any usual program.
-
-    So the counters by number are those of the test's own workload.
-    """
-    with contextlib.ExitStack() as opened:
-        for number in _CANDIDATES:
-            path = Path(tempfile.gettempdir(), f"killsnoop-tests-number-{number}")
-            file = opened.enter_context(path.open("a"))
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield number
-                return
-        raise AssertionError("every number is taken by another run")
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,9 @@ PACKAGES = Path(urllib3.__file__).resolve().parents[1]
 @pytest.fixture
 def confinement() -> Iterator[Confinement]:
     with public_copy() as top:
-        yield Confinement(top, PACKAGES)
+        made = Confinement(top, PACKAGES)
+        yield made
+        made.end()
 
 
 @pytest.fixture
@@ -128,6 +131,34 @@ def test_root_on_a_read_only_root_file_system(
     send(there, agent)
     assert agent.stop() == 0, agent.log()
     assert " WARNING " not in agent.log()
+
+
+def test_its_pins_outlive_a_kill_and_are_gone_after_a_stop(
+    confined: RunningAgent, confinement: Confinement, collector: Callable[..., Collector]
+) -> None:
+    """With two capabilities, under the filter, on what the unit mounts before the start."""
+    there = collector()
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": there.http_url, "KILLSNOOP_PIN": "auto"}
+    confined.start("-i", RARE_NAME, **variables)
+    assert f"pins: {confinement.pins}/1" in confined.log()
+    status = os.stat(confinement.pins / "1" / "map_ring")
+    assert (status.st_uid, status.st_mode & 0o7777) == (USER, 0o600)
+    confined.stop(signal.SIGKILL)
+    target = Subject("wait()")
+    try:
+        os.kill(target.pid, RARE)
+    finally:
+        target.end()
+    confined.start("-i", RARE_NAME, **variables)
+    assert "the agent before this one was killed" in confined.log()
+    send(there, confined)
+    assert any(
+        one.resource.get("killsnoop.target.process.pid") == target.pid
+        and one.resource["killsnoop.target.process.args_count"] > 1
+        for one in there.records()
+    )
+    assert confined.stop() == 0, confined.log()
+    assert not list(confinement.pins.glob("[0-9]*"))  # the kernel's own files are there, too
 
 
 # --- processes that it may not see --------------------------------------------------------------

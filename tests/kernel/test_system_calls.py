@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from bpf_objects import place_for_pins
 from real_collector import REPOSITORY, Collector, wait_until
 from real_processes import RARE, RARE_NAME, Subject
 from running_agent import COMMAND, RunningAgent
@@ -24,6 +25,12 @@ NAMED = "https://collector.invalid"
 @pytest.fixture(scope="module", autouse=True)
 def strace() -> None:
     subprocess.run([REPOSITORY / "tools" / "packages", "strace"], check=True)
+
+
+@pytest.fixture
+def pins() -> Iterator[Path]:
+    with place_for_pins() as made:
+        yield made
 
 
 @pytest.fixture
@@ -54,6 +61,7 @@ def test_the_profile_is_what_the_agent_calls(
     traced: Callable[..., None],
     agent: RunningAgent,
     collector: Callable[..., Collector],
+    pins: Path,
     tmp_path: Path,
 ) -> None:
     there = collector()
@@ -69,7 +77,8 @@ def test_the_profile_is_what_the_agent_calls(
 
     # Nobody listens; what was kept is sent; the other protocol; a name that is looked up.
     traced(said("takes no records now"), OTEL_EXPORTER_OTLP_ENDPOINT=AWAY)
-    traced(come(103), "--fold-burst", "4", **http)
+    pinned = {"KILLSNOOP_PIN": "auto", "KILLSNOOP_PIN_DIR": str(pins)}
+    traced(come(103), "--fold-burst", "4", **http, **pinned)
     traced(come(204), "--list-process-interval", "0.5", "--print", "json", **grpc)
     nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"{NAMED}:4318"}
     traced(said(f"{NAMED}:4318/v1/logs takes no"), "--attempts", "on", "--print", "tree", **nowhere)

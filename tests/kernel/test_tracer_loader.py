@@ -127,7 +127,7 @@ def is_alive(kind: str, number: int) -> bool:
     """BPF_PROG_GET_FD_BY_ID and kin."""
     command = {"prog_id": 13, "map_id": 14, "link_id": 30}[kind]
     try:
-        os.close(bpf._bpf(command, number.to_bytes(4, "little") + bytes(8)))
+        os.close(bpf.call(command, number.to_bytes(4, "little") + bytes(8)))
     except FileNotFoundError:
         return False
     return True

@@ -111,6 +111,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         ("skipped",): 5,
         ("attempts",): 0,
         ("lives",): 4,
+        ("unread",): 0,
         ("undecodable",): 11,
         ("unspooled",): 7,
         ("evicted",): 1,

@@ -49,6 +49,7 @@ def test_the_document_has_the_words_and_bounds_of_options() -> None:
         ("--print", settings.PRINTS),
         ("--args", settings.ARGS),
         ("--attempts", settings.ATTEMPTS),
+        ("--pin", settings.PINS),
         ("--log-level", settings.LOG_LEVELS),
     ):
         assert {f"`{word}`" for word in words} <= set(re.findall(r"`\w+`", rows[flag]))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import NamedTuple
 
 from otel_killsnoop.losses import Losses
 from otel_killsnoop.model import NUMBERS, KernelCounts, Request, ShippingCounts
+from otel_killsnoop.tracer.notes import BYTES, Notes
 
 BEGAN, OFFSET = 1_000, 77
 
@@ -43,10 +45,10 @@ def kernel(lost: int, between: tuple[int, int] = (0, 0), **more: int) -> KernelC
 
 def looked(*looks: tuple[KernelCounts, int]) -> list[list[Gap]]:
     encoding = Encoding()
-    losses = Losses(encoding, BEGAN)
+    losses = Losses(encoding, Notes(mmap.mmap(-1, BYTES)), BEGAN)
     told = []
     for counts, now in looks:
-        made = losses.look(counts, 0, ShippingCounts(), now, OFFSET)
+        made = losses.look(counts, 0, ShippingCounts(), now, OFFSET, True)
         assert len(made) == len(encoding.told)
         told.append(list(encoding.told))
         encoding.told.clear()

@@ -51,6 +51,7 @@ def test_the_defaults() -> None:
         spool_dir="/var/lib/otel-killsnoop",
         spool_limit=256 << 20,
         ring_size=16 << 20,
+        pin_dir="/sys/fs/bpf/otel-killsnoop",
         burst=16,
         logs=None,
         metrics=None,
@@ -86,6 +87,8 @@ EXAMPLES = {
     "spool_limit": "1G",
     "fold_burst": "5",
     "ring_size": "64KiB",
+    "pin": "off",
+    "pin_dir": "/run/pins",
 }
 
 
