@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from otel_killsnoop.model import KernelCounts
 from otel_killsnoop.tracer import bpf, counters, folds
 from otel_killsnoop.tracer.generation import Generation
-from otel_killsnoop.tracer.inherit import LINK
 from otel_killsnoop.tracer.notes import Notes
-from otel_killsnoop.tracer.pins import Pins
+from otel_killsnoop.tracer.pins import LINK, Pins
 from otel_killsnoop.tracer.ring import Ring
 from otel_killsnoop.tracer.succession import Part, Succession
 

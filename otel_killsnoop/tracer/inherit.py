@@ -5,7 +5,6 @@ what can be read of it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from otel_killsnoop.tracer import contract, maps, objects
 from otel_killsnoop.tracer.generation import Generation, opened
 from otel_killsnoop.tracer.notes import BYTES, Notes
 from otel_killsnoop.tracer.options import Options
-from otel_killsnoop.tracer.pins import Pins
+from otel_killsnoop.tracer.pins import LINK, PROGRAM, Pins
 from otel_killsnoop.tracer.program import CONTRACT
 from otel_killsnoop.tracer.ring import map_ring
+from otel_killsnoop.tracer.symbols import COMMS_IN_LINE
 
-PROGRAM, LINK = "program_", "link_"
 _KIND = Struct("=I")
 
 
@@ -43,7 +42,11 @@ class Wanted:
 
 def wishes(options: Options, direct: bool) -> dict[str, Any]:
     """Of what was asked for, what the instructions do not show."""
-    comms = hashlib.sha256(b"\0".join(sorted(options.ignored))).hexdigest()
+    comms = ""
+    if len(options.ignored) > COMMS_IN_LINE:
+        import hashlib
+
+        comms = hashlib.sha256(b"\0".join(sorted(options.ignored))).hexdigest()
     return {
         "contract": CONTRACT,
         "ring_size": options.ring_size,
@@ -59,6 +62,8 @@ def tags(code: bytes) -> frozenset[bytes]:
     It hashes them as they were loaded, but for the descriptors of maps: by SHA-1, and by SHA-256
     since 6.18. A kernel that does it in another way is one whose pins are never adopted.
     """
+    import hashlib  # 2 ms, which only an adoption has to pay
+
     hashes = (hashlib.sha256(code), hashlib.sha1(code, usedforsecurity=False))
     return frozenset(one.digest()[:8] for one in hashes)
 

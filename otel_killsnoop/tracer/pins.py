@@ -16,6 +16,7 @@ from contextlib import closing, suppress
 from otel_killsnoop.errors import PinError, PinsTaken
 from otel_killsnoop.tracer import bpf, objects
 
+PROGRAM, LINK = "program_", "link_"  # before the names of what is pinned; a map has its symbol's
 _UNFINISHED = "unfinished"
 _CURES = {
     errno.ENOENT: "mount bpffs, as in `mount -t bpf bpf /sys/fs/bpf`",

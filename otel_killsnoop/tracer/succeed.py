@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from otel_killsnoop.tracer import inherit, settling
 from otel_killsnoop.tracer.attached import Tracer
 from otel_killsnoop.tracer.generation import Generation
-from otel_killsnoop.tracer.inherit import LINK, PROGRAM
 from otel_killsnoop.tracer.notes import Lost, Spans
-from otel_killsnoop.tracer.pins import Pins
+from otel_killsnoop.tracer.pins import LINK, PROGRAM, Pins
 from otel_killsnoop.tracer.succession import APART
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from real_collector import REPOSITORY
-from running_agent import COMMAND, RunningAgent
+from running_agent import COMMAND, RunningAgent, unconfigured
 
 from otel_killsnoop.tracer import program
 from otel_killsnoop.tracer.layout import BTF
@@ -31,7 +31,7 @@ def ask(tmp_path: Path) -> Ask:
 
     before: a command that runs the agent in its turn.
     """
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "KILLSNOOP_"))}
+    kept = unconfigured()
 
     def run(*arguments: str, before: list[str] | None = None, **variables: str) -> object:
         return subprocess.run(

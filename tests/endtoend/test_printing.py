@@ -21,7 +21,7 @@ from fields_document import AGENT, DEATH, LOG, SOURCE, TARGET, documented
 from otlp_json import LogRecord
 from real_collector import Collector, wait_until
 from real_processes import RARE, RARE_NAME, above, comm_of, line_of, settle, short_lives
-from running_agent import COMMAND, Record, RunningAgent
+from running_agent import COMMAND, Record, RunningAgent, unconfigured
 
 pytestmark = pytest.mark.kernel
 
@@ -55,7 +55,7 @@ def on_terminal(tmp_path: Path) -> Iterator[Callable[..., Callable[[], str]]]:
     masters: list[int] = []
 
     def start(**variables: str) -> Callable[[], str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "KILLSNOOP_"))}
+        kept = unconfigured()
         for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
             kept.pop(name, None)
         master, slave = os.openpty()
@@ -248,7 +248,7 @@ def tells_no_secret(record: dict[str, Any]) -> bool:
 
 
 def test_a_reader_that_goes_ends_the_agent_quietly(tmp_path: Path) -> None:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "KILLSNOOP_"))}
+    kept = unconfigured()
     log = tmp_path / "log"
     with log.open("wb") as stderr:
         agent = subprocess.Popen(

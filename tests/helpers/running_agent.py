@@ -21,6 +21,15 @@ Record = dict[str, Any]
 COMMAND = [sys.executable, "-c", "from otel_killsnoop.cli import main; main()"]
 
 
+def unconfigured() -> dict[str, str]:
+    """Our environment, without what would configure an agent.
+
+    And without pins: agents of tests run side by side, and what one leaves is not the next one's.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "KILLSNOOP_"))}
+    return {**kept, "KILLSNOOP_PIN": "off"}
+
+
 class RunningAgent:
     """start(), then records() and so on, then stop().
 
@@ -33,11 +42,7 @@ class RunningAgent:
         self.directory = directory
         self.spool = directory / "spool"
         self.command = COMMAND
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("OTEL_", "KILLSNOOP_"))
-        }
+        self.environment = unconfigured()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,8 +66,6 @@ class RunningAgent:
                     "KILLSNOOP_SPOOL_DIR": str(self.spool),
                     # Each signal by itself, unless a test is about repeats.
                     "KILLSNOOP_FOLD_BURST": "0",
-                    # Several run side by side; and what one leaves is not the next test's.
-                    "KILLSNOOP_PIN": "off",
                     **environment,
                 },
                 stdin=subprocess.DEVNULL,

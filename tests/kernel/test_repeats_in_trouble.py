@@ -47,7 +47,7 @@ class World:
             offset_ns,
             Selected(None, frozenset({number})),
         )
-        self.repeats = Repeats(tracer.folds, tracer.ring, self.pipeline, stations.folded)
+        self.repeats = Repeats(lambda: tracer.folds, tracer.ring, self.pipeline, stations.folded)
 
     def _put(self, request: Request) -> None:
         if not self.takes:
