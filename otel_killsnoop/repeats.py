@@ -62,7 +62,7 @@ class Repeats:
             if not self._events:
                 self._take()
             if not self._events:
-                return self._next().owed
+                return self._next().owed > 0
             if self._catch_up():
                 told, self._events = self._events, ()
                 self._pipeline.tell_repeats(told)

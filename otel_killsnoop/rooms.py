@@ -138,7 +138,7 @@ class Rooms:
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
         gone = self.pipeline.abandon()
-        for _ in range(ENOUGH):
+        for _ in range(ENOUGH + self.tracer.owed):
             more = self._repeats.tell()
             gone += self.pipeline.abandon()
             if not more:

@@ -80,6 +80,11 @@ class Tracer:
         return next((one for one in older if one.owed or one.unsafe), self.generation.folds)
 
     @property
+    def owed(self) -> int:
+        """At how many maps of repeats there is to be looked before those of our own are next."""
+        return sum(one.folds.owed for one in (*self._older.values(), self.generation))
+
+    @property
     def source(self) -> tuple[Ring | Succession, int]:
         """What is to be read, and what to add to its positions to have sequences."""
         if self._succession is not None:

@@ -64,9 +64,9 @@ class Folds:
         return self._resting is not None
 
     @property
-    def owed(self) -> bool:
-        """Whether there may be some that an agent before this one left, or that were not read."""
-        return bool(self._looks)
+    def owed(self) -> int:
+        """At how much more there is to be looked that an agent before left, or was not read."""
+        return len(self._looks)
 
     def take(self, due: bool = False) -> list[Fold]:
         """Turn the epoch if something was folded, and read what was.
@@ -77,10 +77,10 @@ class Folds:
         when the kernel does not hand it out: nothing is lost, the next call reads it.
         """
         folded = self._folded()
-        due = due or self.owed or time.monotonic() > self._turned + CLEAN
+        due = due or bool(self._looks) or time.monotonic() > self._turned + CLEAN
         if self.unsafe or (folded == self._seen and not due):
             return []
-        turned = not self.owed or self._looks[0]
+        turned = not self._looks or self._looks[0]
         if turned:
             self._turns.switch()
             self._looks[:1] = [False]  # what is not read now is at the next call
