@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from otel_killsnoop.losses import Losses
-from otel_killsnoop.model import KernelCounts, ShippingCounts
+from otel_killsnoop.accounts import Accounts
+from otel_killsnoop.model import KernelCounts
 from otel_killsnoop.pipeline import BATCH, Pipeline
 from otel_killsnoop.preflight import attempts
 from otel_killsnoop.retreat import retreat
@@ -42,7 +42,6 @@ class Rooms:
         self._shipment: Shipment | None = None
         if settings.logs is not None or settings.metrics is not None:
             self._shipment = self._held.enter_context(Shipment(settings, stations.resource))
-        self._losses = Losses(stations.gaps) if stations.gaps else None
         self._told_lost = 0
         self._listed = time.monotonic()
         self._selected = Selected(
@@ -51,6 +50,7 @@ class Rooms:
             settings.ignore_target_comm,
             settings.ignore_target_uids,
         )
+        self._accounts = Accounts(tracer, stations, self._selected, self._shipment)
         initiator = stations.host.initiators.of
         self.pipeline = Pipeline(
             tracer.ring,
@@ -60,7 +60,9 @@ class Rooms:
             printer(settings.print, sys.stdout, settings.max_tree_depth, initiator),
             offset_ns,
             self._selected,
+            self._accounts.lives,
         )
+        self._accounts.of(self.pipeline)
 
     def __enter__(self) -> Rooms:
         return self
@@ -81,7 +83,8 @@ class Rooms:
         known = self._stations.host.seed()
         retreat(settings, self.tracer.answers)  # before anything is started that has threads
         if self._shipment is not None:
-            self._shipment.start(self._counts)
+            self._shipment.start(self._accounts.counts)
+        self.pipeline.add(self._accounts.inherited())
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []
         if self._shipment is not None:
             ways.append(self._shipment.where)
@@ -97,6 +100,7 @@ class Rooms:
     def look(self) -> None:
         """What is due about once a second: losses told, /proc read again if that is wished."""
         kernel = self.tracer.counts()
+        self._accounts.refresh(kernel)
         self._tell_losses(kernel)
         self._tell_repeats()
         interval = self._settings.list_process_interval
@@ -107,16 +111,16 @@ class Rooms:
 
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
-        gone = self.pipeline.abandon()
+        self._give_up(self.pipeline.abandon())
         self._tell_repeats()
-        gone += self.pipeline.abandon()
+        self._give_up(self.pipeline.abandon())
         kernel = self.tracer.counts()
-        if gone:
-            _log.error("%d records could not be written to the spool and are lost", gone)
-            if self._shipment is not None:
-                self._shipment.abandon(gone)
         self._tell_losses(kernel)
-        self.pipeline.settle()
+        if self.pipeline.settle():
+            self.pipeline.add(self._accounts.last())
+            self.pipeline.settle()
+        self._give_up(self.pipeline.abandon())
+        self._accounts.end()
         if self._shipment is not None:
             self._shipment.finish(seconds)
         _log.info(
@@ -151,19 +155,10 @@ class Rooms:
                 lost - self._told_lost,
             )
             self._told_lost = lost
-        if self._losses is None:
-            return
-        shipping = self._shipment.counts() if self._shipment else ShippingCounts()
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        self.pipeline.add(self._losses.look(kernel, undecodable, shipping, now, offset_ns()))
+        self.pipeline.add(self._accounts.gaps(kernel))
 
-    def _counts(self) -> tuple[object, ...]:
-        """Arguments of ``records.metrics.Counts`` but the shipping's, read on the SDK's thread."""
-        return (
-            self.tracer.counts(),
-            self._stations.host.table.counts(),
-            self.pipeline.signals,
-            self._stations.undecodable,
-            {**self.pipeline.made, "gap": self._losses.made if self._losses else 0},
-            self._selected.left_out,
-        )
+    def _give_up(self, records: int) -> None:
+        if records:
+            _log.error("%d records could not be written to the spool and are lost", records)
+            if self._shipment is not None:
+                self._shipment.abandon(records)

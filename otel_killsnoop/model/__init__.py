@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from otel_killsnoop.model.counts import (
     NUMBERS,
+    Ended,
     KernelCounts,
     Request,
     ShippingCounts,
@@ -34,6 +35,7 @@ __all__ = [
     "Cgroup",
     "Death",
     "Details",
+    "Ended",
     "Event",
     "Exec",
     "Exit",

@@ -11,6 +11,7 @@ from otel_killsnoop.records.bounds import utf8_text
 from otel_killsnoop.records.envelope import LOG_RECORD, Envelope
 from otel_killsnoop.records.log_record import KEYS, lead, observed_field, time_field
 from otel_killsnoop.records.otlp import field, varint
+from otel_killsnoop.records.process import iso
 from otel_killsnoop.records.words import LOSSES
 
 
@@ -22,16 +23,25 @@ class GapEncoder:
         self._boot_id = boot_id
 
     def encode(
-        self, reason: str, count: int, time: int, offset_ns: int, observed_ns: int
+        self,
+        reason: str,
+        count: int,
+        time: int,
+        offset_ns: int,
+        observed_ns: int,
+        since: int | None = None,
     ) -> Request:
         """A request with the one record that ``count`` signals were lost for this ``reason``.
 
         reason: one of ``attributes.LOSSES``.  time: boot ns at which the loss was seen, never
         the same twice for one reason.  offset_ns, observed_ns: as of ``record.Encoder.encode``.
+        since: Unix ns at which the time begins of which nothing is known.
         """
         why = LOSSES[reason]
-        body = f"{count} {'signal' if count == 1 else 'signals'} lost: {why}"
+        least = "at least " if since is not None else ""
+        body = f"{least}{count} {'signal' if count == 1 else 'signals'} lost: {why}"
         uid = f"{self._boot_id}-gap-{reason}-{time:016x}"
+        begins = b"" if since is None else KEYS["killsnoop.lost.since"].string(iso(since).encode())
         record = b"".join(
             (
                 time_field(time + offset_ns),
@@ -39,6 +49,7 @@ class GapEncoder:
                 KEYS["killsnoop.event"].string(b"gap"),
                 KEYS["killsnoop.lost.count"].integer(count),
                 KEYS["killsnoop.lost.reason"].string(reason.encode()),
+                begins,
                 KEYS["log.record.uid"].string(utf8_text(uid)),
                 observed_field(observed_ns),
                 field(12, GAP_EVENT_NAME.encode()),

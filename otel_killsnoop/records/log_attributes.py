@@ -10,8 +10,8 @@ LOG = (
     _A(
         "killsnoop.event",
         "string",
-        "What the record tells: `signal`, `exit` of a process by a signal, or `gap` when signals "
-        "were lost.",
+        "What the record tells: `signal`, `exit` of a process by a signal, `gap` when signals "
+        "were lost, or `accounting` at a stop.",
         "signal",
     ),
     _A("killsnoop.signal.number", "int", "The signal's number.", "9"),
@@ -117,6 +117,13 @@ LOG = (
     ),
     _A("killsnoop.lost.count", "int", "In a gap: how many signals were lost.", "12"),
     _A("killsnoop.lost.reason", "string", "In a gap: why; see Losses.", "ring_full"),
+    _A(
+        "killsnoop.lost.since",
+        "string",
+        "In a gap whose reason is `orphaned`: the last that was noted of the agent before; the "
+        "gap goes from there to the record's own time.",
+        "2026-11-24T12:03:40.911Z",
+    ),
     _A(
         "log.record.uid",
         "string",
