@@ -29,19 +29,21 @@ class Bookkeeper:
     def __init__(self, main: Directory, aside: Directory, found: Found, stock: Stock) -> None:
         self._stock = stock
         self._ledger = Ledger(main, found.ledger)
-        page, self.set_aside_files = self._page(main, aside)
         files = [*found.whole, *found.torn]
+        top = max((one.sequence for one in files), default=0)
+        page, self.set_aside_files = self._page(main, aside, top)
         self.since, self.notes = page.since, page.notes
         self._start = books.reopened(page, files)
-        self._last = max([page.last, *(one.sequence for one in files)])
+        self._last = max(page.last, top)
         self._accepted = max(page.accepted, self._last)
         self._tell(page.counts)
         self._ledger.make(self._written(None))
 
-    def _page(self, main: Directory, aside: Directory) -> tuple[Page, int]:
+    def _page(self, main: Directory, aside: Directory, top: int) -> tuple[Page, int]:
+        anew = Page(time.time_ns(), last=top, accepted=top)
         fault = self._ledger.fault
         if fault is None and self._ledger.page is None:
-            return Page(time.time_ns()), 0
+            return anew, 0
         try:
             if fault is None:
                 assert self._ledger.page is not None
@@ -49,7 +51,7 @@ class Bookkeeper:
         except (ValueError, TypeError) as error:
             fault = str(error)
         set_aside(main, aside, LEDGER, f"it is no ledger, {fault}; the accounts begin anew")
-        return Page(time.time_ns()), 1
+        return anew, 1
 
     def _tell(self, before: ShippingCounts) -> None:
         if more := self._start.missing - before.missing:
