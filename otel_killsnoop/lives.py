@@ -43,7 +43,8 @@ class Lives:
 
     killed: signals of an agent that ended without `end`, which nobody will read; None if there
     was none.  seen: Unix ns of its last note.  reread_to: the sequence up to which another
-    agent has read this ring, 0 if none has.  told: as of `Here`, at the start.
+    agent has read this ring, 0 if none has.  debt: how many of those it had not counted.  told:
+    as of `Here`, at the start.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Lives:
         self._left_out = before.count("left_out")
         self._made = before.counts("made")
         self.told = before.counts("told")
-        self._reread, self._debt = before.count("reread"), before.count("debt")
+        self._reread, self.debt = before.count("reread"), before.count("debt")
         self._orphaned, self._unnoted = before.count("orphaned"), before.count("unnoted")
         noted = sum(self._made.values()) + self._unnoted
         self._unnoted += max(0, shipping.spooled + shipping.unspooled - noted)
@@ -70,7 +71,7 @@ class Lives:
         self.seen = before.count("seen")
         if before.text("ring") == ring:
             self.reread_to = before.count("reached")
-            self._debt += before.count("waiting")
+            self.debt += before.count("waiting")
         elif before.text("ring"):
             self._bury(untold(before.of("kernel")), before.count("ended") == 1)
         self._last: tuple[object, ...] = ()
@@ -82,14 +83,14 @@ class Lives:
         counted = self._undecodable + self._left_out + self._made.get("signal", 0)
         lost = sum(self._dead.submitted) + self._reread - counted - self._orphaned
         self._orphaned += max(0, lost)
-        self._debt = 0
+        self.debt = 0
         if not ended or lost > 0:
             self.killed = max(0, lost)
 
     def again(self, signals: int) -> None:
         """So many signals were read that an agent before had read, and perhaps counted."""
-        owed = min(self._debt, signals)
-        self._debt -= owed
+        owed = min(self.debt, signals)
+        self.debt -= owed
         self._reread += signals - owed
 
     def note(self, waiting: int, reached: int) -> None:
@@ -125,7 +126,7 @@ class Lives:
             "made": made,
             "told": dict(now.told),
             "reread": self._reread,
-            "debt": self._debt,
+            "debt": self.debt,
             "orphaned": self._orphaned,
             "unnoted": self._unnoted,
             "kernel": told(now.kernel),
