@@ -29,6 +29,11 @@ LOST = ("rejected", "evicted", "unspooled", "missing")
 FATES = ("delivered", *LOST, "on_disk", "in_memory")
 
 
+def requested(plain: bytes) -> list[LogRecord]:
+    """The log records of one serialised request."""
+    return list(log_records([MessageToDict(ExportLogsServiceRequest.FromString(plain))]))
+
+
 def logs_in(requests: Iterable[Got]) -> list[LogRecord]:
     """The log records that a scripted far side was sent, in order."""
     messages = [
