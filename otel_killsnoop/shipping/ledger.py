@@ -20,7 +20,7 @@ from otel_killsnoop.errors import SpoolError
 from otel_killsnoop.shipping.directory import Directory
 
 LEDGER = "ledger"
-PLACE = 16 << 10  # bytes for one page: twice what one with every counter at its largest takes
+PLACE = 32 << 10  # bytes for one page: more than with every counter of ours at its largest
 FORMAT = 1
 
 _log = logging.getLogger(__name__)
@@ -68,6 +68,8 @@ class Ledger:
         self._generation += 1
         at = self._generation % 2 * PLACE
         data = sealed(page, self._generation)
+        if len(data) > PLACE:  # whoever uses the spool notes too much
+            raise ValueError(f"a page of {len(data)} bytes does not fit into {PLACE}")
         self._try(lambda: self._directory.overwrite(LEDGER, at, data))
 
     def sync(self) -> None:

@@ -7,6 +7,7 @@ by an agent that had noted it. The real `Lives` has to come to the same sums fro
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from otel_killsnoop.kernel_sums import together, told, untold
 from otel_killsnoop.lives import Here, Lives
 from otel_killsnoop.model import NUMBERS, KernelCounts, ShippingCounts
+from otel_killsnoop.records.words import EVENTS, LOSSES
+from otel_killsnoop.shipping.spool import Spool
 
 
 def kernel(submitted: int) -> KernelCounts:
@@ -144,6 +147,24 @@ PROGRAMS = st.dictionaries(st.sampled_from(["fork", "exec", "exit"]), st.integer
 KERNELS = st.builds(
     KernelCounts, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, PROGRAMS, PROGRAMS, st.integers(0, 99)
 )
+
+
+def test_the_largest_counts_fit_into_a_page(tmp_path: Path) -> None:
+    most = (1 << 64) - 1
+    numbers = (most,) * NUMBERS
+    programs = dict.fromkeys(("signal", "fork", "exec", "exit", "oom", "attempt", "cgroup"), most)
+    largest = KernelCounts(*(numbers,) * 5, programs, programs, most)
+
+    def here() -> Here:
+        return Here(largest, most, most, dict.fromkeys(EVENTS, most), dict.fromkeys(LOSSES, most))
+
+    with Spool(tmp_path / "spool") as spool:
+        for ring in ("one" * 20, "two" * 20):  # the second has the first among the dead
+            lives = Lives(spool.notes, ring, spool.accounts(), here, spool.note)
+            lives.note(most, most)
+    with Spool(tmp_path / "spool") as spool:
+        kept = json.loads(spool.notes)
+        assert kept["dead"] == kept["kernel"] == told(largest)
 
 
 @settings(deadline=None)
