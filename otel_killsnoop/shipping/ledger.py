@@ -68,9 +68,13 @@ class Ledger:
         self._generation += 1
         at = self._generation % 2 * PLACE
         data = sealed(page, self._generation)
-        if len(data) > PLACE:  # whoever uses the spool notes too much
-            raise ValueError(f"a page of {len(data)} bytes does not fit into {PLACE}")
-        self._try(lambda: self._directory.overwrite(LEDGER, at, data))
+        self._try(lambda: self._overwrite(at, data))
+
+    def _overwrite(self, at: int, data: bytes) -> None:
+        if len(data) > PLACE:
+            what = f"a page of {len(data)} bytes does not fit into the ledger"
+            raise SpoolError(what, f"{self._directory.path}/{LEDGER}", "remove it, and restart")
+        self._directory.overwrite(LEDGER, at, data)
 
     def sync(self) -> None:
         """Have the newest page outlive a power cut."""
