@@ -14,7 +14,7 @@ from pairs import Pairs
 from real_collector import Collector, Tail, wait_until
 from running_agent import RunningAgent
 
-NUMBER, NAME = 62, "SIGRTMIN+28"
+NUMBER, NAME = 60, "SIGRTMIN+26"  # not that of the floods, which may run beside it
 KEPT = ("killsnoop.event", "killsnoop.lost.reason", "killsnoop.lost.count", "log.record.uid")
 
 
