@@ -45,7 +45,7 @@ test: check ## the checks and every test but the image's; ARGS= goes to pytest
 	@tools/collector >/dev/null
 	@$(python) -m pytest $(ARGS)
 
-nightly: setup ## what takes too long for `make test`: a million samples of hostile bytes
+nightly: setup ## what takes too long for `make test`: a million samples, ten minutes of outage
 	@$(python) -m pytest -m nightly $(ARGS)
 
 bench: setup ## the figures: cost in the kernel and in the agent, beside Debian's sigsnoop

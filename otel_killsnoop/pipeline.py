@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from otel_killsnoop.errors import SpoolError
-from otel_killsnoop.model import Death, Event, Facts, Joined, Request
+from otel_killsnoop.model import Death, Event, Facts, Joined, Request, Signal
 from otel_killsnoop.selected import ATTEMPTS, Selected
-from otel_killsnoop.stages import OutputGone, Printer, Ring, Stages
+from otel_killsnoop.stages import Notebook, OutputGone, Printer, Ring, Stages
 
 BATCH = 2048  # records read at a time: about 1 MiB of events
 REQUEST = 1_000_000  # bytes of requests that are joined: what their makers keep to as well
@@ -29,7 +29,7 @@ class Pipeline:
     offset: what to add to boot ns for unix ns, now.  made_at: the sequence of the ring's first
     byte.  selected: what the user wants of it.  signals: records of signals and attempts so far,
     by kind.  made: records so far, by event (``signal``, ``attempt``, ``exit``,
-    ``repeats``).
+    ``repeats``).  notebook: what is told of all that is durable, before the ring is committed.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Pipeline:
         printer: Printer | None,
         offset: Callable[[], int],
         selected: Selected,
+        notebook: Notebook | None = None,
     ) -> None:
         self._ring = ring
         self._made_at = made_at
@@ -49,6 +50,8 @@ class Pipeline:
         self._printer = printer
         self._offset = offset
         self._selected = selected
+        self._notebook = notebook
+        self._reached = made_at
         self._unjudged: list[Event] = []
         self._waiting: Sequence[Event] = ()
         self._pending: list[Request] = []
@@ -77,7 +80,11 @@ class Pipeline:
         records = self._ring.read(BATCH)
         if not records and not self.waiting:
             return 0
-        events: Sequence[Event] = [*self._unjudged, *self._stages.decode(records)]
+        decoded = self._stages.decode(records)
+        if records:
+            self._count_again(decoded)
+            self._reached = self._made_at + records[-1][0] + 1
+        events: Sequence[Event] = [*self._unjudged, *decoded]
         told = len(events) if last else len(self._unjudged)
         ready, self._unjudged = self._stages.judge(events, told)
         waited = len(self._waiting)
@@ -118,10 +125,20 @@ class Pipeline:
         if self._trouble:
             _log.info("the spool can be written again")
             self._trouble = False
+        if self._notebook is not None:
+            waiting = sum(isinstance(one, Signal) for one in (*self._waiting, *self._unjudged))
+            self._notebook.note(waiting, self._reached)
         # Up to the first event that waits: should the agent die, it is still in the ring.
         held = [events[0].sequence for events in (self._waiting, self._unjudged) if events]
         self._ring.commit(min(held) - self._made_at if held else None)
         return True
+
+    def _count_again(self, events: Sequence[Event]) -> None:
+        """Signals that an agent before had read from this ring, and had not committed."""
+        book = self._notebook
+        if book is not None and self._reached < book.reread_to:
+            again = [one for one in events if one.sequence < book.reread_to]
+            book.again(sum(isinstance(one, Signal) for one in again))
 
     def _take(self, joined: list[Joined], deaths: list[Death]) -> None:
         if not joined and not deaths:

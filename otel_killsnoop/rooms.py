@@ -10,8 +10,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from otel_killsnoop.losses import Losses
-from otel_killsnoop.model import KernelCounts, ShippingCounts
+from otel_killsnoop.accounts import Accounts
+from otel_killsnoop.model import KernelCounts
 from otel_killsnoop.pipeline import BATCH, Pipeline
 from otel_killsnoop.preflight import attempts
 from otel_killsnoop.repeats import Repeats
@@ -47,9 +47,6 @@ class Rooms:
         self._shipment: Shipment | None = None
         if settings.logs is not None or settings.metrics is not None:
             self._shipment = self._held.enter_context(Shipment(settings, stations.resource))
-        self._losses = (
-            Losses(stations.gaps, tracer.notes, tracer.made_at) if stations.gaps else None
-        )
         told = tracer.notes.told
         self._told_lives = told.lives
         self._told_lost = sum(told) - told.lives
@@ -60,6 +57,7 @@ class Rooms:
             settings.ignore_target_comm,
             settings.ignore_target_uids,
         )
+        self._accounts = Accounts(tracer, stations, self._selected, self._shipment)
         initiator = stations.host.initiators.of
         self.pipeline = Pipeline(
             *tracer.source,
@@ -68,7 +66,9 @@ class Rooms:
             printer(settings.print, sys.stdout, settings.max_tree_depth, initiator),
             offset_ns,
             self._selected,
+            self._accounts.lives,
         )
+        self._accounts.of(self.pipeline)
         self._repeats = Repeats(
             lambda: tracer.folds, tracer.source[0], self.pipeline, stations.folded
         )
@@ -92,7 +92,8 @@ class Rooms:
         known = self._stations.host.seed(partial(backlog.execs, self.tracer.source[0]))
         retreat(settings, self.tracer.answers)  # before anything is started that has threads
         if self._shipment is not None:
-            self._shipment.start(self._counts)
+            self._shipment.start(self._accounts.counts)
+        self.pipeline.add(self._accounts.inherited())
         ways = [f"printed as {settings.print}"] if settings.print != "none" else []
         if self._shipment is not None:
             ways.append(self._shipment.where)
@@ -103,8 +104,6 @@ class Rooms:
             _log.info("the agent before this one was killed: %d bytes wait in its ring", waiting)
         elif self.tracer.origin == "took over":
             _log.warning("took the place of another agent's programs: %s", self.tracer.why)
-        if self._losses is not None:
-            self.pipeline.add(self._losses.again(offset_ns()))
         _log.info(
             "attached by %s, %d processes known, signals are %s",
             self.tracer.mode,
@@ -125,6 +124,7 @@ class Rooms:
     def look(self) -> None:
         """What is due about once a second: losses told, /proc read again if that is wished."""
         kernel = self.tracer.counts()
+        self._accounts.refresh(kernel)
         self._tell_losses(kernel)
         if self._settings.burst or self.tracer.folds.owed or self.tracer.folds.unsafe:
             self._repeats.tell()
@@ -137,19 +137,19 @@ class Rooms:
 
     def finish(self, seconds: float) -> None:
         """The ring is empty: ship the last counts and what is in the spool, in so many seconds."""
-        gone = self.pipeline.abandon()
+        self._give_up(self.pipeline.abandon())
         for _ in range(ENOUGH + self.tracer.owed):
             more = self._repeats.tell()
-            gone += self.pipeline.abandon()
+            self._give_up(self.pipeline.abandon())
             if not more:
                 break
         kernel = self.tracer.counts()
-        if gone:
-            _log.error("%d records could not be written to the spool and are lost", gone)
-            if self._shipment is not None:
-                self._shipment.abandon(gone)
         self._tell_losses(kernel)
-        self.pipeline.settle()
+        if self.pipeline.settle():
+            self.pipeline.add(self._accounts.last())
+            self.pipeline.settle()
+        self._give_up(self.pipeline.abandon())
+        self._accounts.end()
         if self._shipment is not None:
             self._shipment.finish(seconds)
         _log.info(
@@ -173,23 +173,12 @@ class Rooms:
                 lives - self._told_lives,
             )
             self._told_lost, self._told_lives = lost, lives
-        if self._losses is None:
-            return
-        shipping = self._shipment.counts() if self._shipment else ShippingCounts()
-        now = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        safe = not self.pipeline.pending
-        told = self._losses.look(kernel, undecodable, shipping, now, offset_ns(), safe)
-        if told:
+        if told := self._accounts.gaps(kernel):
             self.tracer.told()
             self.pipeline.add(told)
 
-    def _counts(self) -> tuple[object, ...]:
-        """Arguments of ``records.metrics.Counts`` but the shipping's, read on the SDK's thread."""
-        return (
-            self.tracer.counts(),
-            self._stations.host.table.counts(),
-            self.pipeline.signals,
-            self._stations.undecodable,
-            {**self.pipeline.made, "gap": self._losses.made if self._losses else 0},
-            self._selected.left_out,
-        )
+    def _give_up(self, records: int) -> None:
+        if records:
+            _log.error("%d records could not be written to the spool and are lost", records)
+            if self._shipment is not None:
+                self._shipment.abandon(records)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otel_killsnoop.model import Request, ShippingCounts
 from otel_killsnoop.settings import Settings
 from otel_killsnoop.shipping.transport import Transport, connect
 
 if TYPE_CHECKING:
-    from otel_killsnoop.records.metrics import Metrics
+    from otel_killsnoop.records.metrics import Counts, Metrics
     from otel_killsnoop.shipping.sender import Sender
     from otel_killsnoop.shipping.spool import Spool
 
@@ -70,28 +71,32 @@ class Shipment:
             self._spool.abandon(records)
 
     def counts(self) -> ShippingCounts:
-        """What was shipped so far."""
-        return self._sender.counts() if self._sender else ShippingCounts()
+        """What was shipped so far, over all agents with this spool; requests by this one."""
+        if self._spool is None or self._sender is None:
+            return ShippingCounts()
+        return replace(self._spool.accounts(), requests=self._sender.counts().requests)
 
-    def start(self, counts: Callable[[], tuple[Any, ...]]) -> None:
-        """Begin to send. counts: the other counts of ``records.metrics.Counts``, in its order."""
+    @property
+    def spool(self) -> Spool | None:
+        """The spool and its ledger; None where no logs are shipped."""
+        return self._spool
+
+    def start(self, counts: Callable[[], Counts]) -> None:
+        """Begin to send. counts: everything that is counted, read on the SDK's thread."""
         if self._sender is not None:
             self._sender.start()
         if self._settings.metrics is None:
             return
-        from otel_killsnoop.records.metrics import Counts, Metrics
-
-        def read() -> Counts:
-            kernel, *others = counts()
-            return Counts(kernel, self.counts(), *others)
+        from otel_killsnoop.records.metrics import Metrics
 
         logs = self._settings.logs
         self._metrics = Metrics(
             self._resource,
-            read,
+            counts,
             self._send_metrics,
             self._settings.metric_interval_ms,
             _EXPORTERS[logs.protocol if logs else self._settings.metrics.protocol],
+            self._spool.since if self._spool is not None else None,
         )
 
     def _send_metrics(self, body: bytes) -> bool:

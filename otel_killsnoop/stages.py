@@ -23,6 +23,15 @@ class Ring(Protocol):
     def commit(self, before: int | None = None) -> None: ...
 
 
+class Notebook(Protocol):
+    """``lives.Lives``."""
+
+    @property
+    def reread_to(self) -> int: ...
+    def again(self, signals: int) -> None: ...
+    def note(self, waiting: int, reached: int) -> None: ...
+
+
 class Applied(Protocol):
     """``processes.table.Applied``."""
 

@@ -15,6 +15,7 @@ from otel_killsnoop.tracer.judge import Judge
 
 if TYPE_CHECKING:
     from otel_killsnoop.processes.joining import Applied
+    from otel_killsnoop.records.accounting import AccountingEncoder
     from otel_killsnoop.records.exit import ExitEncoder
     from otel_killsnoop.records.flat import Flattener
     from otel_killsnoop.records.gap import GapEncoder
@@ -44,7 +45,8 @@ class Stations:
     """Made for one ring. made_at: the sequence of its first byte.
 
     host: the processes' room.  resource: the agent's own attributes; empty when neither shipped
-    nor printed as JSON.  gaps: encodes losses, None when no logs are shipped.
+    nor printed as JSON.  gaps, accounting: encode losses and the last accounts; None
+    when no logs are shipped.
     """
 
     def __init__(self, settings: Settings, made_at: int) -> None:
@@ -56,8 +58,10 @@ class Stations:
             patterns=settings.redact_patterns,
             wrappers=settings.wrappers,
         )
+        self.boot_id = ""
         self.resource: dict[str, str] = {}
         self.gaps: GapEncoder | None = None
+        self.accounting: AccountingEncoder | None = None
         self._encoder: Encoder | None = None
         self._exits: ExitEncoder | None = None
         self._flattener: Flattener | None = None
@@ -70,7 +74,7 @@ class Stations:
         from otel_killsnoop.records.resource import agent_resource
 
         self.resource = agent_resource(settings.root)
-        boot_id = BOOT_ID.read_text("ascii").strip()
+        boot_id = self.boot_id = BOOT_ID.read_text("ascii").strip()
         place = (self.resource, boot_id, settings.max_tree_depth, offset_ns())
         initiator, cgroup = self.host.initiators.of, self.host.cgroup
         if settings.print == "json":
@@ -78,6 +82,7 @@ class Stations:
 
             self._flattener = Flattener(*place, initiator=initiator, cgroup=cgroup)
         if settings.logs is not None:
+            from otel_killsnoop.records.accounting import AccountingEncoder
             from otel_killsnoop.records.exit import ExitEncoder
             from otel_killsnoop.records.gap import GapEncoder
             from otel_killsnoop.records.record import Encoder
@@ -85,6 +90,7 @@ class Stations:
             self._encoder = Encoder(*place, initiator=initiator, cgroup=cgroup)
             self._exits = ExitEncoder(*place, target=self._encoder.target)
             self.gaps = GapEncoder(self.resource, boot_id)
+            self.accounting = AccountingEncoder(self.resource, boot_id)
 
     @property
     def undecodable(self) -> int:

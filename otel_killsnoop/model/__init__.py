@@ -10,6 +10,7 @@ from __future__ import annotations
 from otel_killsnoop.model.counts import (
     LIVES,
     NUMBERS,
+    Ended,
     KernelCounts,
     Request,
     ShippingCounts,
@@ -36,6 +37,7 @@ __all__ = [
     "Cgroup",
     "Death",
     "Details",
+    "Ended",
     "Event",
     "Exec",
     "Exit",

@@ -62,12 +62,14 @@ class KernelCounts:
 
 @dataclass(frozen=True, slots=True)
 class ShippingCounts:
-    """Log records, counted where they change hands, since the agent started.
+    """Log records, counted where they change hands: by one agent, or by all that used a spool.
 
-    recovered + spooled = delivered + rejected + evicted + on_disk, at every moment.
-    recovered: found in the spool at start.  spooled: written there, or decided while they were in
-    memory.  unspooled: could not be written and are gone.  in_memory: wait in memory only, for the
-    spool cannot be written; on their way to one of spooled and unspooled.
+    recovered + spooled = delivered + rejected + evicted + missing + on_disk, at every moment.
+    recovered: found in the spool at start; of all agents, those that no ledger told of.  spooled:
+    written there, or decided while they were in memory.  unspooled: could not be written and are
+    gone.  in_memory: wait in memory only, for the spool cannot be written; on their way to one of
+    spooled and unspooled.  missing: of all agents, those that the ledger told of and that a start
+    did not find.
     """
 
     recovered: int = 0
@@ -79,6 +81,20 @@ class ShippingCounts:
     unspooled: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)  # by outcome: delivered, retried, ...
     in_memory: int = 0
+    missing: int = 0
+
+
+class Ended(NamedTuple):
+    """What agents that were killed have left to be told.
+
+    reread: signals that were read from the ring again, and counted again.  orphaned: submitted
+    signals that nobody could read any more.  unnoted: records that were put in the spool before
+    it was noted of which events they are.
+    """
+
+    reread: int = 0
+    orphaned: int = 0
+    unnoted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

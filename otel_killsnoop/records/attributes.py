@@ -6,6 +6,7 @@ docs/fields.md is held to it by a test.
 
 from __future__ import annotations
 
+from otel_killsnoop.records.accounting_attributes import ACCOUNTING as ACCOUNTING
 from otel_killsnoop.records.attribute import Attribute as Attribute
 from otel_killsnoop.records.log_attributes import EXIT as EXIT
 from otel_killsnoop.records.log_attributes import LOG as LOG
@@ -17,6 +18,7 @@ SOURCE = "killsnoop.source"
 TARGET = "killsnoop.target"
 EVENT_NAME = "killsnoop.signal"
 EXIT_EVENT_NAME = "killsnoop.exit"
+ACCOUNTING_EVENT_NAME = "killsnoop.accounting"
 GAP_EVENT_NAME = "killsnoop.gap"
 
 _A = Attribute
@@ -44,4 +46,4 @@ def names() -> frozenset[str]:
     """Every name that a resource or a log record may have of us."""
     sides = {f"{prefix}.{one.name}" for prefix in (SOURCE, TARGET) for one in SIDE}
     sides |= {f"{SOURCE}.{one.name}" for one in INITIATOR}
-    return frozenset({one.name for one in RESOURCE + LOG + EXIT} | sides)
+    return frozenset({one.name for one in RESOURCE + LOG + EXIT + ACCOUNTING} | sides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from otel_killsnoop.records.attributes import (
+    ACCOUNTING,
     EXIT,
     INITIATOR,
     LOG,
@@ -35,6 +36,12 @@ def fields_table() -> str:
         "the resource attributes of the target, a body such as `nginx[1234] died of SIGKILL after "
         "12.3 s`, and severity WARN for SIGKILL and for a fault's signal, else INFO.",
         _attributes(EXIT),
+        "## Log attributes of the accounting",
+        "The last record of a stop, `killsnoop.event` = `accounting`, event name "
+        "`killsnoop.accounting`, INFO: both sums over all agents that have used the spool, those "
+        "that were killed too. It counts itself among the records made and on disk. Whatever it "
+        "says is on disk is sent before it: so who has it has those, but for what was refused.",
+        _attributes(ACCOUNTING),
         "## Resource attributes of the source",
         "All absent when no process sent the signal: the cause then says why.",
         _attributes(SIDE + INITIATOR, SOURCE + "."),
@@ -52,7 +59,11 @@ def fields_table() -> str:
         "## Losses",
         _meanings(LOSSES),
         "## Metrics",
-        "Counters are cumulative since the agent started. Those of the kernel are by signal "
+        "Counters are cumulative. Where logs are shipped, `killsnoop.events.*`, "
+        "`killsnoop.records.*` and `otel.sdk.*` go on over restarts and SIGKILL, from the ledger "
+        "in the spool directory and with its start time, so that no increase between two agents "
+        "is missed; the others begin at zero when the agent starts, with a start time of then. "
+        "Those of the kernel are by signal "
         "name: the classic signals from the start, real-time ones once they are seen. "
         "Submitted signals are those that could not be understood, those of which records were "
         "made, and those that wait for who they name: records made of attempts are counted apart.",

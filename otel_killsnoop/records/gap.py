@@ -27,12 +27,14 @@ class GapEncoder:
     ) -> Request:
         """A request with the one record that ``count`` signals were lost for this ``reason``.
 
-        reason: one of ``attributes.LOSSES``.  span: boot ns from when to when.  offset_ns,
-        observed_ns: as of ``record.Encoder.encode``; no two for one reason are observed at once.
+        reason: one of ``attributes.LOSSES``; of ``orphaned`` the count is the least that it may
+        be.  span: boot ns from when to when, negative before this boot.  offset_ns, observed_ns:
+        as of ``record.Encoder.encode``; no two for one reason are observed at once.
         """
         first, last = span
+        least = "at least " if reason == "orphaned" else ""
         what = "event" if reason == "lives" else "signal"
-        body = f"{count} {what}{'' if count == 1 else 's'} lost: {LOSSES[reason]}"
+        body = f"{least}{count} {what}{'' if count == 1 else 's'} lost: {LOSSES[reason]}"
         uid = f"{self._boot_id}-gap-{reason}-{observed_ns - offset_ns:016x}"
         record = b"".join(
             (

@@ -10,8 +10,8 @@ LOG = (
     _A(
         "killsnoop.event",
         "string",
-        "What the record tells: `signal`, `exit` of a process by a signal, or `gap` when signals "
-        "were lost.",
+        "What the record tells: `signal`, `exit` of a process by a signal, `gap` when signals "
+        "were lost, or `accounting` at a stop.",
         "signal",
     ),
     _A("killsnoop.signal.number", "int", "The signal's number.", "9"),

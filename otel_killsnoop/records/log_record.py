@@ -6,13 +6,13 @@ from functools import cache
 from struct import Struct
 
 from otel_killsnoop.records import severity
-from otel_killsnoop.records.attributes import EXIT, LOG
+from otel_killsnoop.records.attributes import ACCOUNTING, EXIT, LOG
 from otel_killsnoop.records.bounds import LOG_ATTRIBUTES_BYTES, RECORD_BYTES
 from otel_killsnoop.records.envelope import Envelope
 from otel_killsnoop.records.otlp import RECORD_ATTRIBUTE, Key, field, tag, varint
 from otel_killsnoop.records.process import Named
 
-KEYS = {one.name: Key(one.name, RECORD_ATTRIBUTE) for one in LOG + EXIT}
+KEYS = {one.name: Key(one.name, RECORD_ATTRIBUTE) for one in LOG + EXIT + ACCOUNTING}
 
 TIME = tag(1, 1)
 

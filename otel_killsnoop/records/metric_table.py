@@ -66,10 +66,22 @@ METRICS = (
         "Submitted signals that `--include` or `--exclude` left out",
     ),
     _M(
+        "killsnoop.events.reread",
+        "counter",
+        "{event}",
+        "Submitted signals that were read and counted twice, for an agent was killed",
+    ),
+    _M(
+        "killsnoop.events.orphaned",
+        "counter",
+        "{event}",
+        "Submitted signals that were in the ring of an agent that was killed",
+    ),
+    _M(
         "killsnoop.records.recovered",
         "counter",
         "{log_record}",
-        "Records found in the spool at start",
+        "Records found in the spool of which no ledger told",
     ),
     _M(
         "killsnoop.records.made",
@@ -97,6 +109,18 @@ METRICS = (
         "counter",
         "{log_record}",
         "Records deleted because the spool was full",
+    ),
+    _M(
+        "killsnoop.records.missing",
+        "counter",
+        "{log_record}",
+        "Records that the ledger told of and that a start did not find",
+    ),
+    _M(
+        "killsnoop.records.unnoted",
+        "counter",
+        "{log_record}",
+        "Records put in the spool by an agent that was killed before it noted their events",
     ),
     _M("killsnoop.records.on_disk", "updowncounter", "{log_record}", "Records in the spool now"),
     _M(
@@ -155,3 +179,11 @@ METRICS = (
     ),
 )
 """In the order of docs/fields.md."""
+
+KEPT = frozenset(
+    one.name
+    for one in METRICS
+    if one.kind == "counter"
+    and one.name.startswith(("killsnoop.events.", "killsnoop.records.", "otel.sdk."))
+)
+"""Those that go on over restarts, where there is a ledger."""

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_killsnoop import __version__
-from otel_killsnoop.model import Facts, KernelCounts, ShippingCounts, TableCounts
+from otel_killsnoop.model import Ended, Facts, KernelCounts, ShippingCounts, TableCounts
 from otel_killsnoop.records import readings
 from otel_killsnoop.records.envelope import SCOPE_NAME
-from otel_killsnoop.records.metric_table import METRICS
+from otel_killsnoop.records.metric_table import KEPT, METRICS
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions, Observation
@@ -27,7 +27,7 @@ class Counts(NamedTuple):
     """Everything that is counted, at one moment; signals: records made, by kind.
 
     made: records made, by ``words.EVENTS``; from the spool on all are counted together.
-    left_out: submitted signals that the user's filters left out.
+    left_out: submitted signals that the user's filters left out.  ended: of agents before.
     """
 
     kernel: KernelCounts
@@ -37,6 +37,7 @@ class Counts(NamedTuple):
     undecodable: int
     made: Mapping[str, int] = MappingProxyType({})
     left_out: int = 0
+    ended: Ended = Ended()
 
 
 class Metrics:
@@ -46,6 +47,7 @@ class Metrics:
     send: takes a serialised ExportMetricsServiceRequest and says whether it was delivered; called
     on the SDK's thread, and bounded by itself.  exporter_type: the semantic conventions' name of
     what sends the logs, ``otlp_http_log_exporter`` or ``otlp_grpc_log_exporter``.
+    since: Unix ns when the counts in ``KEPT`` were zero; None when that was just now.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Metrics:
         send: Callable[[bytes], bool],
         interval_ms: float = 60_000,
         exporter_type: str = "otlp_http_log_exporter",
+        since: int | None = None,
     ) -> None:
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -66,7 +69,7 @@ class Metrics:
         self._exporter_type = exporter_type
         self._latest: readings.Readings = {}
         self._reader = PeriodicExportingMetricReader(
-            BytesExporter(send),
+            BytesExporter(send, dict.fromkeys(KEPT, since) if since is not None else {}),
             export_interval_millis=interval_ms,
             export_timeout_millis=SEND_TIMEOUT_MS,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from otel_killsnoop import unixsignals
-from otel_killsnoop.model import Facts, KernelCounts, ShippingCounts, TableCounts
+from otel_killsnoop.model import Ended, Facts, KernelCounts, ShippingCounts, TableCounts
 from otel_killsnoop.records.metric_table import (
     COMPONENT,
     ERROR_TYPE,
@@ -50,6 +50,7 @@ def readings(
     undecodable: int,
     events: Mapping[str, int],
     left_out: int,
+    ended: Ended,
     exporter_type: str,
 ) -> Readings:
     """What every metric reads, given these counts; the arguments of ``metrics.Counts``.
@@ -59,6 +60,10 @@ def readings(
     single = {
         "killsnoop.events.undecodable": undecodable,
         "killsnoop.events.left_out": left_out,
+        "killsnoop.events.reread": ended.reread,
+        "killsnoop.events.orphaned": ended.orphaned,
+        "killsnoop.records.missing": shipping.missing,
+        "killsnoop.records.unnoted": ended.unnoted,
         "killsnoop.records.recovered": shipping.recovered,
         "killsnoop.records.spooled": shipping.spooled,
         "killsnoop.records.unspooled": shipping.unspooled,
@@ -80,6 +85,8 @@ def readings(
         "unspooled": shipping.unspooled,
         "evicted": shipping.evicted,
         "rejected": shipping.rejected,
+        "orphaned": ended.orphaned,
+        "missing": shipping.missing,
     }
     made: Readings = {name: {NO_ATTRIBUTES: value} for name, value in single.items()}
     made |= {

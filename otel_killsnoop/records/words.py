@@ -44,6 +44,7 @@ EVENTS = {
     "attempt": "a call that was refused, or sent signal 0; its records say `signal`",
     "exit": "a process died of a signal",
     "gap": "signals were lost",
+    "accounting": "the agent stopped, and tells what it has counted",
     "repeats": "repeats were counted in the kernel; its records say `signal`",
 }
 """What the metric of records made tells apart."""
@@ -59,4 +60,7 @@ LOSSES = {
     "unspooled": "the spool could not be written",
     "evicted": "the spool was full, and the oldest made room",
     "rejected": "the Collector refused it for good",
+    "orphaned": "the agent before was killed, and what was in its ring is gone with it: at least "
+    "so many, and what came after it last noted its counts is unknown",
+    "missing": "it was in the spool, and the next start did not find it there",
 }

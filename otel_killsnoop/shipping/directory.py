@@ -21,6 +21,7 @@ UNFINISHED = "unfinished.tmp"  # the one name under which a file is written befo
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 # No O_EXCL: should the removal of a failed write have failed too, the next one goes over it.
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_OVER = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 _ELSEWHERE = "name another with --spool-dir"
 _CURES = {
@@ -135,6 +136,29 @@ class Directory:
                 return file.read()
         except OSError as error:
             raise failure("reading from the spool", f"{self.path}/{name}", error) from error
+
+    def overwrite(self, name: str, at: int, data: bytes) -> None:
+        """Write within a file, without waiting for the disk."""
+        try:
+            file = os.open(name, _OVER, 0o600, dir_fd=self.fd)
+            try:
+                if os.pwrite(file, data, at) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise failure("writing to the spool", f"{self.path}/{name}", error) from error
+
+    def sync(self, name: str) -> None:
+        """Have what was written to a file outlive a power cut."""
+        try:
+            file = os.open(name, _READ, dir_fd=self.fd)
+            try:
+                os.fdatasync(file)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise failure("writing to the spool", f"{self.path}/{name}", error) from error
 
     def unlink(self, name: str) -> None:
         """Remove a file; one that is gone already is no error."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from otel_killsnoop.errors import SpoolError
 from otel_killsnoop.shipping.directory import UNFINISHED, Directory
+from otel_killsnoop.shipping.ledger import LEDGER
 from otel_killsnoop.shipping.queue import Entry, parse
 
 _log = logging.getLogger(__name__)
@@ -17,21 +18,22 @@ _log = logging.getLogger(__name__)
 class Found(NamedTuple):
     """whole: requests, in their order.  torn: whose names say more or less than is there.
 
-    set_aside: how many files were, the torn ones with them.
+    strange: names of what is no request at all.  ledger: whether there is a file of that name.
     """
 
     whole: list[Entry]
     torn: list[Entry]
-    set_aside: int
+    strange: list[str]
+    ledger: bool
 
 
-def recover(main: Directory, aside: Directory, ours: frozenset[str]) -> Found:
-    """Look at everything; what is no request is moved to `aside`. ours: names to leave alone.
+def recover(main: Directory, ours: frozenset[str]) -> Found:
+    """Look at everything; an unfinished write is removed. ours: names to leave alone.
 
     `SpoolError` for a directory that cannot be listed, and for a symbolic link in it.
     """
-    whole, torn = [], []
-    moved = 0
+    whole, torn, strange = [], [], []
+    ledger = False
     for name, status in main.entries():
         if stat.S_ISLNK(status.st_mode):
             cure = "remove it, and look who made it: nobody but the agent should write here"
@@ -42,15 +44,17 @@ def recover(main: Directory, aside: Directory, ours: frozenset[str]) -> Found:
         if name == UNFINISHED and mine:
             _remove(main, name)
             continue
-        entry = parse(name) if mine else None
-        if entry and entry.size == status.st_size:
-            whole.append(entry)
+        if name == LEDGER and mine:
+            ledger = True
             continue
-        set_aside(main, aside, name, "it is torn, or no file of ours")
-        moved += 1
-        if entry:
+        entry = parse(name) if mine else None
+        if entry is None:
+            strange.append(name)
+        elif entry.size == status.st_size:
+            whole.append(entry)
+        else:
             torn.append(entry)
-    return Found(sorted(whole), sorted(torn), moved)
+    return Found(sorted(whole), sorted(torn), sorted(strange), ledger)
 
 
 def set_aside(main: Directory, aside: Directory, name: str, why: str) -> None:

@@ -9,7 +9,8 @@ What holds, and docs/delivery.md says it for people:
   as rejected once it is missed).
 - While the disk takes nothing, requests are held in memory, up to a bound; they are sent from
   there, and written to the disk when it can be written again.
-- recovered + spooled = delivered + rejected + evicted + on_disk, for whoever asks, at any moment.
+- recovered + spooled = delivered + rejected + evicted + on_disk, for whoever asks, at any moment;
+  and over all agents that have used the directory, by the ledger in it.
 - Order is the order of the puts, over restarts too, but for what was held in memory: that
   overtakes. At most one file is in flight; it is never evicted. After a crash it is sent again:
   at least once, and the same to the byte.
@@ -29,6 +30,8 @@ from types import TracebackType
 
 from otel_killsnoop.errors import SpoolError
 from otel_killsnoop.model import Request, ShippingCounts
+from otel_killsnoop.shipping.bookkeeper import Bookkeeper
+from otel_killsnoop.shipping.books import Intent
 from otel_killsnoop.shipping.directory import LOCK, Directory
 from otel_killsnoop.shipping.packing import pack
 from otel_killsnoop.shipping.queue import Entry
@@ -42,6 +45,7 @@ MEMORY = 8 << 20
 RETRY = 1.0
 SET_ASIDE, REJECTED = "set-aside", "rejected"
 _OURS = frozenset({LOCK, SET_ASIDE, REJECTED})
+_STRANGE = "it is no file of ours"
 
 _log = logging.getLogger(__name__)
 
@@ -72,17 +76,27 @@ class Spool:
             self._aside = opened.enter_context(Directory(SET_ASIDE, self._main))
             kept = opened.enter_context(Directory(REJECTED, self._main))
             self._rejected = Rejected(kept)
-            found = recover(self._main, self._aside, _OURS)
+            found = recover(self._main, _OURS)
+            for name in found.strange:
+                set_aside(self._main, self._aside, name, _STRANGE)
+            self._books = Bookkeeper(self._main, self._aside, found, self._stock)
             self._held = opened.pop_all()
+        self.set_aside_files = len(found.strange) + self._books.set_aside_files
         for entry in found.whole:
             self._stock.recovered(entry)
-        for entry in found.torn:
-            self._stock.recovered(entry, torn=True)
-        self.set_aside_files = found.set_aside
-        self._writer = Writer(self._main, self._stock, self._state, threading.Lock(), memory, retry)
-        # The clock's nanoseconds keep a name from coming back once the spool has been empty.
-        last = found.whole[-1].sequence if found.whole else 0
-        self._next = max(last + 1, time.time_ns())
+        self._clear(found.torn)
+        self._writer = Writer(
+            self._main, self._stock, self._books, self._state, threading.Lock(), memory, retry
+        )
+        # The clock's nanoseconds keep a name from coming back where there is no ledger.
+        self._next = max(self._books.first, time.time_ns())
+
+    def _clear(self, torn: list[Entry]) -> None:
+        for entry in torn:
+            self._books.intend(Intent(entry.sequence, rejected=entry.records))
+            set_aside(self._main, self._aside, entry.name, "it is torn")
+            self._stock.torn(entry)
+        self.set_aside_files += len(torn)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Have the listener called after each put (by the thread that puts)."""
@@ -107,6 +121,26 @@ class Spool:
         """Count records that could not be put and are gone."""
         with self._state:
             self._stock.abandon(records)
+            self._books.write()
+
+    @property
+    def since(self) -> int:
+        """Unix ns when the counting over all agents began."""
+        return self._books.since
+
+    @property
+    def notes(self) -> str:
+        """The JSON object that was noted last, by this agent or one before; `{}` at first."""
+        return self._books.notes
+
+    def note(self, notes: str) -> None:
+        """Keep a JSON object in the ledger: it outlives a SIGKILL when this returns."""
+        with self._state:
+            self._books.note(notes)
+
+    def sync(self) -> None:
+        """Have the ledger outlive a power cut too."""
+        self._books.sync()
 
     @property
     def rescue_due(self) -> float:
@@ -140,9 +174,19 @@ class Spool:
 
     def acknowledge(self, entry: Entry, rejected: int = 0) -> None:
         """The one in flight is decided: all of it was delivered, but for `rejected` records."""
+        rejected = min(rejected, entry.records)
         with self._state:
-            if self._stock.settle(entry, rejected):
+            if self._settle(entry, entry.records - rejected, rejected):
                 self._writer.remove(entry)
+
+    def _settle(self, entry: Entry, delivered: int, rejected: int) -> bool:
+        """Count it; whether there is a file of it, which goes now."""
+        if self._stock.is_on_disk(entry):
+            self._books.intend(Intent(entry.sequence, delivered, rejected))
+        stays = self._stock.settle(entry, rejected)
+        if not stays:
+            self._books.write()
+        return stays
 
     def keep_rejected(self, entry: Entry, index: int, body: bytes, why: str) -> None:
         """Keep one refused record (packed) with the answer, for people; it is not counted here."""
@@ -152,15 +196,20 @@ class Spool:
         """The one in flight is no request: move it away, and count its records as rejected."""
         with self._state:
             self.set_aside_files += 1
-            if self._stock.settle(entry, entry.records):
+            if self._settle(entry, 0, entry.records):
                 set_aside(self._main, self._aside, entry.name, why)
             else:
                 _log.error("a request that was held in memory is none, and is gone: %s", why)
 
     def counts(self) -> ShippingCounts:
-        """All counts, at one moment."""
+        """All counts since this was made, at one moment."""
         with self._state:
             return self._stock.counts()
+
+    def accounts(self) -> ShippingCounts:
+        """The same over all agents that have used the directory, as far as the ledger goes back."""
+        with self._state:
+            return self._books.counts()
 
     def files(self) -> int:
         """How many requests wait, the one in flight included."""
@@ -170,6 +219,9 @@ class Spool:
     def close(self) -> None:
         """Let another agent have the directory. What is in it stays."""
         self.save()
+        with self._state:
+            self._books.write()
+        self._books.sync()
         self._held.close()
 
     def __enter__(self) -> Spool:

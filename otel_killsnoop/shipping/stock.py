@@ -28,13 +28,15 @@ class Stock:
         self._recovered = self._spooled = self._delivered = 0
         self._refused = self._evicted = self._unspooled = 0
 
-    def recovered(self, entry: Entry, torn: bool = False) -> None:
-        """A file was there at the start; of a torn one all records are lost."""
+    def recovered(self, entry: Entry) -> None:
+        """A file was there at the start."""
         self._recovered += entry.records
-        if torn:
-            self._refused += entry.records
-        else:
-            self._queue.append(entry)
+        self._queue.append(entry)
+
+    def torn(self, entry: Entry) -> None:
+        """A file was there at the start, and all its records are lost."""
+        self._recovered += entry.records
+        self._refused += entry.records
 
     def stored(self, entry: Entry) -> None:
         """A request is on disk, and never was in memory."""
@@ -118,6 +120,10 @@ class Stock:
             elif self._queue:
                 self._in_flight = self._queue.pop()
         return self._in_flight
+
+    def is_on_disk(self, entry: Entry) -> bool:
+        """Whether this is the one in flight, and there is a file of it."""
+        return entry == self._in_flight and entry not in self._held
 
     def settle(self, entry: Entry, rejected: int) -> bool:
         """The one in flight is decided; whether there is a file of it. ValueError for others."""

@@ -12,6 +12,8 @@ import time
 from contextlib import AbstractContextManager
 
 from otel_killsnoop.errors import SpoolError
+from otel_killsnoop.shipping.bookkeeper import Bookkeeper
+from otel_killsnoop.shipping.books import Intent
 from otel_killsnoop.shipping.directory import Directory
 from otel_killsnoop.shipping.queue import Entry
 from otel_killsnoop.shipping.stock import Stock
@@ -33,6 +35,7 @@ class Writer:
         self,
         directory: Directory,
         stock: Stock,
+        books: Bookkeeper,
         state: Lock,
         writing: Lock,
         memory: int,
@@ -40,6 +43,7 @@ class Writer:
     ) -> None:
         self._directory = directory
         self._stock = stock
+        self._books = books
         self._state, self._writing = state, writing
         self._memory, self._retry = memory, retry
         self._again = 0.0  # time.monotonic() before which the disk is left in peace
@@ -54,11 +58,14 @@ class Writer:
                     self._write(entry, packed)
                     with self._state:
                         self._stock.stored(entry)
+                        self._books.stored(entry.sequence)
                     return
             except SpoolError as error:
                 self._failed(error)
             with self._state:
                 taken = self._stock.hold(entry, packed)
+                if taken:
+                    self._books.held(entry.sequence)
             if not taken:
                 raise self._fault or SpoolError("the memory is full", self._directory.path)
 
@@ -144,6 +151,7 @@ class Writer:
             entry, packed = held
             self._write(entry, packed)
             with self._state:
+                self._books.stored(entry.sequence)
                 if not self._stock.saved(entry):  # decided while it was written
                     self.remove(entry)
         with self._state:
@@ -158,7 +166,9 @@ class Writer:
                 if not self._stock.could_fit(entry):
                     what = f"a request of {entry.size} bytes does not fit beside the one in flight"
                     raise SpoolError(what, self._directory.path, "raise --spool-limit")
-                self._directory.unlink(self._stock.next_victim().name)
+                victim = self._stock.next_victim()
+                self._books.intend(Intent(victim.sequence, evicted=victim.records))
+                self._directory.unlink(victim.name)
                 self._stock.evict()
                 begins, self._evicting = not self._evicting, True
             if begins:

@@ -54,6 +54,11 @@ class Tracer:
         return self.generation.made_at
 
     @property
+    def rings(self) -> list[int]:
+        """`made_at` of all whose counts are in `counts`, our own first."""
+        return [self.made_at, *(one.made_at for one in self._older.values())]
+
+    @property
     def mode(self) -> str:
         """``tp_btf`` or ``raw_tp``."""
         return self.generation.mode

@@ -1,6 +1,7 @@
-"""The figures: python tests/bench [kernel] [attempts] [agent] [start] [pins] [memory]
+"""The figures: python tests/bench [kernel] [attempts] [agent] [start] [pins] [memory] [drain]
+[faults]
 
-Prints one plain table a subject; without names all of them, in about five minutes. Rounds are
+Prints one plain table a subject; without names all of them, in about twenty minutes. Rounds are
 interleaved (A B C A B C ...), so what disturbs the machine disturbs all rows alike. Needs root.
 """
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
-SUBJECTS = ("kernel", "attempts", "agent", "start", "pins", "memory")
+SUBJECTS = ("kernel", "attempts", "agent", "start", "pins", "memory", "drain", "faults")
 ROUNDS = 5
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from accounts import (
 )
 from far_sides import HttpDestination
 from flood import NUMBER, ignorer, sender
+from otlp_binary import unix_ns
 from otlp_json import LogRecord
 from real_collector import wait_until
 from running_agent import RunningAgent
@@ -195,13 +195,7 @@ def test_what_finds_the_ring_full_is_told_exactly(
     assert lost["lives"] == metrics["killsnoop.table.events.lost"].total() > 0
     for one in arrived:
         if one.attributes.get("killsnoop.lost.reason") == "ring_short":
-            first, last = one.time, _unix(one.attributes["killsnoop.lost.last_time"])
+            first, last = one.time, unix_ns(one.attributes["killsnoop.lost.last_time"])
             # Two clocks, read one after the other, may differ by some.
             assert began - 10**6 < first < last < ended + 10**6
             assert first > max(r.time for r in mine if r.time < ended) - 10**6
-
-
-def _unix(text: str) -> int:
-    seconds, _, rest = text.removesuffix("Z").partition(".")
-    parsed = time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")
-    return calendar.timegm(parsed) * 10**9 + int(rest)

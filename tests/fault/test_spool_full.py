@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accounts import check_arrivals, check_both_sums, from_us, gaps, logs_in, metrics_in, newest
+from accounts import check_all, from_us, gaps, logs_in, metrics_in, newest
 from far_sides import HttpDestination, Said
 from real_collector import wait_until
 from real_processes import RARE_NAME
@@ -49,8 +49,7 @@ def test_the_oldest_are_evicted_counted_and_told(
     assert agent.stop() == 0
     arrived = logs_in(far_side.got)
     metrics = newest(metrics_in(far_side.got))
-    check_both_sums(metrics)
-    check_arrivals(metrics, arrived)
+    check_all(metrics, arrived)
     evicted = metrics["killsnoop.records.evicted"].total()
     rare = from_us(arrived, RARE_NAME)
     assert 0 < evicted < them.sent

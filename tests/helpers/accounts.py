@@ -1,8 +1,10 @@
 """Both sums: of the signals in the kernel, of the records in the agent; and what arrived.
 
 `generated = filtered + folded + lost + submitted`, and
-`submitted = undecodable + left out + recorded`, of whose records, with those of exits, gaps and
-repeats, `recovered + made = delivered + rejected + evicted + unspooled + on disk + in memory`.
+`submitted + reread = undecodable + left out + recorded + orphaned`, of whose records, with those
+of exits, gaps, repeats and accounts, `recovered + made + unnoted = delivered + rejected + evicted +
+unspooled + missing + on disk + in memory`: over all agents with a spool, those killed too. By the
+metrics, by the accounting record that is sent last, and by what the far side has.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import otlp_binary
 from far_sides import Got
@@ -20,6 +23,15 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from otlp_json import LogRecord, MetricPoint, metric_points
 
 Metrics = dict[str, Counter[str]]
+
+MADE = ("recovered", "made", "unnoted")
+LOST = ("rejected", "evicted", "unspooled", "missing")
+FATES = ("delivered", *LOST, "on_disk", "in_memory")
+
+
+def requested(plain: bytes) -> list[LogRecord]:
+    """The log records of one serialised request."""
+    return list(otlp_binary.log_records([plain]))
 
 
 def logs_in(requests: Iterable[Got]) -> list[LogRecord]:
@@ -73,18 +85,43 @@ def check_both_sums(metrics: Metrics) -> None:
         events("filtered") + events("folded") + ring + events("submitted")
     ), metrics
     made = metrics["killsnoop.records.made"]
-    assert events("submitted") == events("undecodable") + events("left_out") + made["signal"]
-    fates = ("delivered", "rejected", "evicted", "unspooled", "on_disk", "in_memory")
-    assert records("recovered") + made.total() == sum(map(records, fates)), metrics
+    assert events("submitted") + events("reread") == (
+        events("undecodable") + events("left_out") + made["signal"] + events("orphaned")
+    ), metrics
+    found = records("recovered") + records("unnoted")
+    assert found + made.total() == sum(map(records, FATES)), metrics
 
 
 def owed(metrics: Metrics) -> int:
     """How many records a far side must have in the end: those made and found, less the lost."""
-    count = total(metrics, "killsnoop.records.recovered")
-    count += total(metrics, "killsnoop.records.made")
-    for what in ("rejected", "evicted", "unspooled"):
-        count -= total(metrics, f"killsnoop.records.{what}")
-    return count
+    count = sum(total(metrics, f"killsnoop.records.{what}") for what in MADE)
+    return count - sum(total(metrics, f"killsnoop.records.{what}") for what in LOST)
+
+
+def accounting(records: Iterable[LogRecord]) -> list[dict[str, Any]]:
+    """The accounts that agents told when they stopped, in order, without the prefix."""
+    return [
+        {name.removeprefix("killsnoop."): value for name, value in one.attributes.items()}
+        for one in records
+        if one.attributes["killsnoop.event"] == "accounting"
+    ]
+
+
+def check_record(told: dict[str, Any]) -> int:
+    """AssertionError unless an accounting record adds up; how many records it says are owed."""
+
+    def events(*names: str) -> int:
+        return sum(told[f"events.{name}"] for name in names)
+
+    def records(*names: str) -> int:
+        return sum(told[f"records.{name}"] for name in names)
+
+    assert events("generated") == events("filtered", "folded", "lost", "submitted"), told
+    assert events("submitted", "reread") == (
+        events("undecodable", "left_out", "recorded", "orphaned")
+    ), told
+    assert records(*MADE) == records(*FATES), told
+    return records(*MADE) - records(*LOST)
 
 
 def uids(records: Iterable[LogRecord]) -> set[str]:
@@ -96,6 +133,23 @@ def check_arrivals(metrics: Metrics, arrived: list[LogRecord], duplicates: int =
     """A far side has all that it is owed; so many records may have come twice."""
     assert len(uids(arrived)) == owed(metrics), metrics
     assert len(arrived) - len(uids(arrived)) <= duplicates
+
+
+def check_all(metrics: Metrics, arrived: list[LogRecord], duplicates: int = 0) -> None:
+    """The end of a test with an agent that has stopped, whose far side has all that it shipped.
+
+    Both sums by the last metrics, by the last record, and by the logs alone.
+    """
+    check_both_sums(metrics)
+    check_arrivals(metrics, arrived, duplicates)
+    told = accounting(arrived)[-1]
+    assert len(uids(arrived)) == check_record(told), told
+    for name, value in told.items():
+        if name.startswith("events.") and name not in ("events.lost", "events.recorded"):
+            assert value == total(metrics, f"killsnoop.{name}"), name
+    assert told["events.recorded"] == metrics["killsnoop.records.made"]["signal"]
+    for what in (*MADE, *LOST):
+        assert told[f"records.{what}"] == total(metrics, f"killsnoop.records.{what}"), what
 
 
 def from_us(records: list[LogRecord], name: str) -> list[LogRecord]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -28,6 +30,13 @@ def log_records(bodies: Iterable[bytes]) -> Iterator[LogRecord]:
                         scope=of_scope.scope.name,
                         trace_id=record.trace_id.hex(),
                     )
+
+
+def unix_ns(text: str) -> int:
+    """Of a time with nanoseconds, as some attributes have it."""
+    seconds, _, rest = text.removesuffix("Z").partition(".")
+    parsed = time.strptime(seconds, "%Y-%m-%dT%H:%M:%S")
+    return calendar.timegm(parsed) * 10**9 + int(rest)
 
 
 def _attributes(pairs: Any) -> dict[str, Any]:

@@ -39,8 +39,8 @@ class Collector:
         self._binary = binary
         self.more: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
-        self._logs, self._records = _Tail(directory / "logs.jsonl"), list[LogRecord]()
-        self._metrics, self._points = _Tail(directory / "metrics.jsonl"), list[MetricPoint]()
+        self._logs, self._records = Tail(directory / "logs.jsonl"), list[LogRecord]()
+        self._metrics, self._points = Tail(directory / "metrics.jsonl"), list[MetricPoint]()
         grpc, http, self._health, backend = _free_ports(4)
         self.http_url = f"http://127.0.0.1:{http}"
         self.grpc_url = f"http://127.0.0.1:{grpc}"
@@ -158,7 +158,7 @@ class Collector:
             return False
 
 
-class _Tail:
+class Tail:
     """A growing file of JSON lines, each given out once."""
 
     def __init__(self, path: Path) -> None:

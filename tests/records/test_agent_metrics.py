@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,8 +17,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
-from otel_killsnoop.model import NUMBERS, KernelCounts, ShippingCounts, TableCounts
+from otel_killsnoop.model import NUMBERS, Ended, KernelCounts, ShippingCounts, TableCounts
 from otel_killsnoop.records.attributes import METRICS
+from otel_killsnoop.records.metric_table import KEPT
 from otel_killsnoop.records.metrics import Counts, Metrics
 from otel_killsnoop.records.words import EVENTS, LOSSES
 
@@ -43,12 +45,13 @@ SOME = Counts(
         table_lost={"fork": 4},
         recursion_misses={"signal": 5},
     ),
-    ShippingCounts(100, 13, 90, 2, 1, 20, 7, {"delivered": 3, "split": 1}, 3),
+    ShippingCounts(100, 13, 90, 2, 1, 20, 7, {"delivered": 3, "split": 1}, 3, 14),
     TableCounts(entries=500, bytes=300_000, evicted=8, partial=9, masked=10),
     {KILL: 10, replace(KILL, call="tgkill", scope="thread"): 2, SEGV: 1},
     11,
     {"signal": 13, "attempt": 2, "gap": 4},
     left_out=12,
+    ended=Ended(reread=15, orphaned=16, unnoted=18),
 )
 
 
@@ -116,6 +119,8 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         ("unspooled",): 7,
         ("evicted",): 1,
         ("rejected",): 2,
+        ("orphaned",): 16,
+        ("missing",): 14,
     }
     assert made["killsnoop.events.generated"]["SIGKILL",] == 17
     assert made["killsnoop.events.generated"]["SIGRTMIN+6",] == 2
@@ -126,6 +131,10 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
     assert single == {
         "killsnoop.events.undecodable": 11,
         "killsnoop.events.left_out": 12,
+        "killsnoop.events.reread": 15,
+        "killsnoop.events.orphaned": 16,
+        "killsnoop.records.missing": 14,
+        "killsnoop.records.unnoted": 18,
         "killsnoop.records.recovered": 100,
         "killsnoop.records.spooled": 13,
         "killsnoop.records.delivered": 90,
@@ -146,6 +155,7 @@ def test_every_count_arrives(start: Callable[..., Metrics]) -> None:
         ("attempt",): 2,
         ("exit",): 0,
         ("gap",): 4,
+        ("accounting",): 0,
         ("repeats",): 0,
     }
     assert made["killsnoop.table.events.lost"] == {("fork",): 4}
@@ -175,6 +185,26 @@ def test_series_start_at_zero(start: Callable[..., Metrics]) -> None:
     assert len(made["killsnoop.events.generated"]) == 31
     assert made["killsnoop.signals"]["SIGKILL", "oom", "delivered"] == 0
     assert set().union(*(series.values() for series in made.values())) == {0}
+
+
+def test_counters_that_go_on_keep_their_start(start: Callable[..., Metrics]) -> None:
+    """A value of several agents, said to be new, would be counted as an increase of all of it."""
+    sent: list[bytes] = []
+    before = time.time_ns()
+    metrics = Metrics(RESOURCE, lambda: SOME, lambda body: not sent.append(body), since=4711)
+    metrics.shutdown()
+    (resource,) = ExportMetricsServiceRequest.FromString(sent[-1]).resource_metrics
+    begins: dict[str, set[int]] = {}
+    for metric in resource.scope_metrics[0].metrics:
+        begins[metric.name] = {point.start_time_unix_nano for point in metric.sum.data_points}
+    assert begins.keys() == {one.name for one in METRICS}
+    for name, times in begins.items():
+        if name in KEPT:
+            assert times == {4711}, name
+        else:
+            assert min(times) >= before, name
+    assert "killsnoop.events.generated" in KEPT
+    assert "killsnoop.signals" not in KEPT
 
 
 def test_one_export_is_of_one_moment(start: Callable[..., Metrics]) -> None:
@@ -273,7 +303,7 @@ def resident():
     for line in open("/proc/self/status"):
         if line.startswith("VmRSS"):
             return int(line.split()[1])
-from otel_killsnoop.model import KernelCounts, ShippingCounts, TableCounts
+from otel_killsnoop.model import Ended, KernelCounts, ShippingCounts, TableCounts
 counts = otel_killsnoop.records.metrics.Counts(
     KernelCounts(), ShippingCounts(), TableCounts(), {}, 0)
 resource = otel_killsnoop.records.resource.agent_resource("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from otel_killsnoop.records.attributes import (
+    ACCOUNTING,
     EXIT,
     INITIATOR,
     LOG,
@@ -29,9 +30,11 @@ def test_every_name_has_its_row() -> None:
 
 
 def test_no_name_is_there_twice() -> None:
-    for table in (RESOURCE + LOG + EXIT, SIDE + INITIATOR, METRICS):
+    for table in (RESOURCE + LOG + EXIT + ACCOUNTING, SIDE + INITIATOR, METRICS):
         assert len({one.name for one in table}) == len(table)
-    assert len(names()) == len(RESOURCE + LOG + EXIT) + 2 * len(SIDE) + len(INITIATOR)
+    assert len(names()) == (
+        len(RESOURCE + LOG + EXIT + ACCOUNTING) + 2 * len(SIDE) + len(INITIATOR)
+    )
 
 
 def test_no_name_is_a_namespace_too() -> None:

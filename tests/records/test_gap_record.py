@@ -19,7 +19,8 @@ LAST_TIME = f"{datetime.fromtimestamp(_SECONDS, UTC):%Y-%m-%dT%H:%M:%S}.{_REST:0
 
 
 def _of(reason: str, words: str) -> str:
-    return words.replace("signal", "event") if reason == "lives" else words
+    least = "at least " if reason == "orphaned" else ""
+    return least + (words.replace("signal", "event") if reason == "lives" else words)
 
 
 @pytest.mark.parametrize("reason", LOSSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 from typing import NamedTuple
 
-from otel_killsnoop.losses import Losses
+from otel_killsnoop.losses import Before, Losses
 from otel_killsnoop.model import NUMBERS, KernelCounts, Request, ShippingCounts
 from otel_killsnoop.tracer.notes import BYTES, Notes
 
@@ -43,12 +43,18 @@ def kernel(lost: int, between: tuple[int, int] = (0, 0), **more: int) -> KernelC
     )
 
 
-def looked(*looks: tuple[KernelCounts, int]) -> list[list[Gap]]:
+def new_notes() -> Notes:
+    return Notes(mmap.mmap(-1, BYTES))
+
+
+def looked(
+    *looks: tuple[KernelCounts, int], before: Before | None = None, dead: int = 0
+) -> list[list[Gap]]:
     encoding = Encoding()
-    losses = Losses(encoding, Notes(mmap.mmap(-1, BYTES)), BEGAN)
+    losses = Losses(encoding, new_notes(), BEGAN, before)
     told = []
     for counts, now in looks:
-        made = losses.look(counts, 0, ShippingCounts(), now, OFFSET, True)
+        made = losses.look(counts, 0, ShippingCounts(), now, OFFSET, True, kernel(dead))
         assert len(made) == len(encoding.told)
         told.append(list(encoding.told))
         encoding.told.clear()
@@ -94,3 +100,53 @@ def test_what_has_no_times_of_its_own_was_lost_between_two_looks() -> None:
             Gap("lives", 9, (2_000, 3_000)),
         ],
     ]
+
+
+def test_what_an_agent_before_has_told_is_not_told_again() -> None:
+    before = Before({"ring_full": 7}, {"ring_full": 7}, 500)
+    looks = (kernel(0), 2_000), (kernel(2, (2_100, 2_900)), 3_000)
+    assert looked(*looks, before=before, dead=7) == [
+        [],
+        [Gap("ring_full", 2, (2_100, 2_900))],
+    ]
+
+
+def test_what_an_agent_before_could_not_tell_was_lost_since_its_last_look() -> None:
+    """Another boot's, with some of the new ring: whose kernel's times are of that ring only."""
+    before = Before({"ring_full": 7, "skipped": 0}, {"ring_full": 4}, -500)
+    assert looked(
+        (kernel(1, (1_100, 1_200), skipped=1), 2_000),
+        (kernel(2, (2_100, 2_900), skipped=1), 3_000),
+        before=before,
+        dead=7,
+    ) == [
+        [
+            Gap("ring_full", 1, (1_100, 1_200)),
+            Gap("skipped", 1, (BEGAN, 2_000)),
+            Gap("ring_full", 3, (-500, 1_999)),
+        ],
+        [Gap("ring_full", 1, (2_100, 2_900))],
+    ]
+
+
+def test_what_is_told_late_is_told_from_the_first_look_that_could_not() -> None:
+    """And `looked` waits with it, for the next agent."""
+    encoding = Encoding()
+    losses = Losses(encoding, new_notes(), BEGAN)
+    assert losses.looked == BEGAN
+    seen = []
+    for now, delivered, evicted in ((2_000, 0, 0), (3_000, 0, 5), (4_000, 0, 6), (5_000, 1, 6)):
+        counts = ShippingCounts(delivered=delivered, evicted=evicted)
+        losses.look(KernelCounts(), 0, counts, now, OFFSET, True)
+        seen.append(losses.looked)
+    assert encoding.told == [Gap("evicted", 6, (2_000, 5_000))]
+    assert seen == [2_000, 2_000, 2_000, 5_000]
+
+
+def test_a_killed_agents_gap_goes_from_its_last_note_to_the_new_ring() -> None:
+    encoding = Encoding()
+    losses = Losses(encoding, new_notes(), BEGAN)
+    losses.killed(3, 8, (-70, BEGAN), 1_500, OFFSET)
+    assert encoding.told == [Gap("orphaned", 3, (-70, BEGAN))]
+    assert losses.told == {"orphaned": 8}
+    assert losses.made == 1

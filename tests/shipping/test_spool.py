@@ -262,6 +262,7 @@ def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
         ):
             spool.put(Request(os.urandom(20_000), 3))
         assert sorted(one.name for one in (tmp_path / "spool").iterdir())[1:] == [
+            "ledger",
             "lock",
             "rejected",
             "set-aside",

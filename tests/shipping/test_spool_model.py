@@ -1,6 +1,8 @@
 """A model of the spool, compared with the real one after every step; crashes are steps too.
 
-So is a disk that takes nothing: a file size limit, by which the kernel refuses every write.
+So is a disk that takes nothing: a file size limit, by which the kernel refuses every write, those
+into the ledger too. The accounts over all agents are compared as well: exactly, unless an agent
+died while its ledger could not be written.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import shutil
 import tempfile
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis import settings
@@ -17,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from trouble import files_no_larger_than
 
 from otel_killsnoop.errors import SpoolError
-from otel_killsnoop.model import Request
+from otel_killsnoop.model import Request, ShippingCounts
 from otel_killsnoop.shipping.packing import pack, unpack
 from otel_killsnoop.shipping.queue import BLOCK, Entry
 from otel_killsnoop.shipping.spool import Spool
@@ -42,6 +45,8 @@ class SpoolMachine(RuleBasedStateMachine):
         self.entry: Entry | None = None
         self.full = False
         self.number = 0
+        self.lives = ShippingCounts()  # of the agents before
+        self.stale = False  # whether the ledger may not know all of it
 
     @initialize(blocks=st.integers(2, 6), held=st.integers(0, 4))
     def begin(self, blocks: int, held: int) -> None:
@@ -53,7 +58,10 @@ class SpoolMachine(RuleBasedStateMachine):
         self.spool = Spool(self.path / "s", self.blocks * BLOCK, self.memory, retry=0)
         self.on_disk.sort()  # a start has them in the order of the puts
         self.recovered = sum(records for _, records in self.on_disk)
-        self.spooled = self.delivered = self.rejected = self.evicted = 0
+        self.spooled = self.delivered = self.rejected = self.evicted = self.unspooled = 0
+        if self.stale:
+            self.lives = self.spool.accounts()
+        self.stale = self.full
         self.entry = self.flying = None
         self.held.clear()
 
@@ -63,6 +71,13 @@ class SpoolMachine(RuleBasedStateMachine):
     @rule(full=st.booleans())
     def the_disk_changes(self, full: bool) -> None:
         self.full = full
+        self.stale = self.stale or full
+
+    @rule()
+    def note(self) -> None:
+        with self.disk():
+            self.spool.note("{}")
+        self.stale = self.full
 
     def goes_to_disk(self, one: tuple[bytes, int]) -> None:
         """What must be evicted for it is, the oldest that is not in flight."""
@@ -162,12 +177,14 @@ class SpoolMachine(RuleBasedStateMachine):
             gone = self.spool.save()
             if self.full:
                 assert gone == sum(records for _, records in self.held)
+                self.unspooled += gone
                 if self.held:
                     self.room_for_nothing()
             else:
                 assert gone == 0
                 self.rescued()
             self.spool.close()
+        self.lives, self.stale = self.accounts(), self.full
         self.open()
 
     @rule(where=st.sampled_from(["between", "while writing", "after evicting", "after renaming"]))
@@ -176,13 +193,19 @@ class SpoolMachine(RuleBasedStateMachine):
 
         test_spool_crashes.py is killed at every call; these are the states that it leaves.
         """
+        full = len(self.on_disk) == self.blocks
+        if where.startswith("after") and full:
+            self.note()  # a page is written before a file goes
         with files_no_larger_than(0):  # so that closing is what a SIGKILL is: nothing is saved
             self.spool.close()
+        lives = self.accounts()
+        lives = replace(lives, unspooled=lives.unspooled + lives.in_memory)
         directory = self.path / "s"
         if where == "while writing":
             (directory / "unfinished.tmp").write_bytes(b"\x1f\x8b")
-        full = len(self.on_disk) == self.blocks
         if where.startswith("after") and full:
+            # Without a word before: as if somebody else had done it.
+            lives = replace(lives, missing=lives.missing + min(self.on_disk)[1])
             min(directory.glob("*.otlp.gz")).unlink()
             self.on_disk.remove(min(self.on_disk))
         if where == "after renaming":
@@ -192,7 +215,28 @@ class SpoolMachine(RuleBasedStateMachine):
             name = f"{time.time_ns():020d}-5-{len(packed)}.otlp.gz"
             (directory / name).write_bytes(packed)
             self.on_disk.append((body, 5))
+            lives = replace(lives, spooled=lives.spooled + 5)
+        self.lives = lives
         self.open()
+
+    def accounts(self) -> ShippingCounts:
+        """What all agents together have done."""
+        return ShippingCounts(
+            recovered=self.lives.recovered,
+            spooled=self.lives.spooled + self.spooled,
+            delivered=self.lives.delivered + self.delivered,
+            rejected=self.lives.rejected + self.rejected,
+            evicted=self.lives.evicted + self.evicted,
+            unspooled=self.lives.unspooled + self.unspooled,
+            missing=self.lives.missing,
+            on_disk=sum(records for _, records in self.on_disk),
+            in_memory=sum(records for _, records in self.held),
+        )
+
+    @invariant()
+    def accounts_are_exact(self) -> None:
+        if hasattr(self, "spool"):
+            assert self.spool.accounts() == self.accounts()
 
     @invariant()
     def counts_are_exact(self) -> None:
